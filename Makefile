@@ -1,0 +1,31 @@
+# Each target sets up its own environment in .venv; all it needs is python3 (3.11 or later) and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint format clean
+
+demo: $(STAMP)          ## see the collapse and the cure: outputs/demo/report.html
+	$(BIN)/uncollapse demo $(ARGS)
+
+test: $(STAMP)          ## the fast tests; ARGS="-m slow" for the long ones
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# torch and everything else in one call, so that the constraints hold for all of it.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt "torch==2.13.0" -e ".[dev,all]"
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) outputs dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,0 +1,121 @@
+"""The demo's table over every bundled concept: context and likeness kept, CLIP-T, CLIP-I, by adjustment.
+
+    python benchmarks/demo_table.py                  # 6 concepts × 8 prompts × 8 seeds: half an hour
+    python benchmarks/demo_table.py --seeds 2 --concept cat
+
+Checks first that the adjustment with α = 0 and the norm kept draws the personalised model's pictures to the
+last bit. Every arm shares its seeds with every other; spread is over seeds. Writes one JSON with the
+environment and every picture's scores, and the table in Markdown.
+"""
+
+import json
+import os
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.progress import track
+
+import uncollapse as uc
+from uncollapse import miniature
+from uncollapse.cli.bundled import bundled_measures, bundled_pipeline
+from uncollapse.comparison import BASE, PERSONALISED, Arm, Comparison, compare, tea_arms
+from uncollapse.generation import GenerationSettings, generate
+from uncollapse.measures import TITLES
+from uncollapse.metrics import share, spread_over_seeds
+from uncollapse.output import save_text
+
+RESULTS = Path(__file__).parent / "results"
+SETTINGS = GenerationSettings(num_inference_steps=20, guidance_scale=4.0, batch_size=16)
+PACKAGES = ("torch", "diffusers", "transformers", "peft", "uncollapse")
+
+
+def check_identity(pipe, personal: miniature.PersonalConcept) -> None:
+    """Fail unless an adjustment that asks for nothing changes nothing."""
+    prompts = [p.template.format(personal.placeholder) for p in miniature.context_prompts(personal)[:2]]
+    plain = generate(pipe, prompts, [0, 1], SETTINGS)
+    with uc.apply(pipe, personal.placeholder, anchor=personal.anchor, alpha=0.0, beta=None):
+        adjusted = generate(pipe, prompts, [0, 1], SETTINGS)
+    if not all(np.array_equal(a, b) for a, b in zip(plain, adjusted, strict=True)):
+        raise SystemExit(
+            f"{personal.name}: α = 0 with the norm kept changed the pictures. Nothing was measured."
+        )
+
+
+def measure(personal: miniature.PersonalConcept, arms: list[Arm], seeds: int) -> Comparison:
+    """One concept's comparison, all its context prompts."""
+    pipe = bundled_pipeline(personal)
+    check_identity(pipe, personal)
+    concept = uc.Concept(personal.placeholder, personal.anchor)
+    prompts = miniature.context_prompts(personal)
+    return compare(pipe, concept, prompts, range(seeds), arms, SETTINGS, bundled_measures(personal, concept))
+
+
+def rows(comparisons: dict[str, Comparison]) -> list[tuple[str, str, dict[str, str]]]:
+    """Concept, arm and its scores in words; "all" pools the concepts."""
+    found = []
+    for name, c in comparisons.items():
+        found += [(name, arm.name, {k: str(v) for k, v in c.summary(arm.name).items()}) for arm in c.arms]
+    for arm in next(iter(comparisons.values())).arms:
+        records = [r for c in comparisons.values() for r in c.of(arm.name)]
+        seeds = [r.seed for r in records]
+        pooled = {}
+        for score in records[0].scores:
+            values = [r.scores[score] for r in records]
+            yes_no = isinstance(values[0], bool)
+            pooled[score] = str(share(values) if yes_no else spread_over_seeds(seeds, values))
+        found.append(("all", arm.name, pooled))
+    return found
+
+
+def markdown(comparisons: dict[str, Comparison]) -> str:
+    """The table as a page."""
+    lines = ["| concept | arm | " + " | ".join(TITLES.values()) + " |", "|---" * (2 + len(TITLES)) + "|"]
+    for concept, arm, scores in rows(comparisons):
+        lines.append(f"| {concept} | {arm} | " + " | ".join(scores.get(k, "") for k in TITLES) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main(
+    concept: Annotated[list[str] | None, typer.Option(help="Which concepts; all by default.")] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds for each of the eight prompts.")] = 8,
+    alpha: Annotated[list[float] | None, typer.Option(help="Which α to try.")] = None,
+    beta: Annotated[list[float] | None, typer.Option(help="Which β to try; 1.5 by default.")] = None,
+    output: Annotated[Path, typer.Option(help="Where the results go, without ending.")] = RESULTS
+    / "demo_table",
+) -> None:
+    """Measure and write the table."""
+    arms = [BASE, PERSONALISED]
+    for b in beta or [1.5]:
+        named = tea_arms(alpha or [0.2, 0.4, 0.6, 0.8], b)
+        arms += (
+            named if not beta or len(beta) == 1 else [Arm(f"{a.name} β {b:g}", a.adjustment) for a in named]
+        )
+    started, comparisons = time.monotonic(), {}
+    for name in track(concept or list(miniature.CONCEPTS), description="measuring"):
+        comparisons[name] = measure(miniature.CONCEPTS[name], arms, seeds)
+    data = {
+        "environment": {p: version(p) for p in PACKAGES} | {"python": platform.python_version()},
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "seconds": round(time.monotonic() - started),
+        "settings": SETTINGS.given(),
+        "records": [
+            {"concept": name, "arm": r.arm, "prompt": r.prompt, "seed": r.seed, **r.scores}
+            for name, c in comparisons.items()
+            for r in c.records
+        ],
+    }
+    output.parent.mkdir(parents=True, exist_ok=True)
+    save_text(json.dumps(data, indent=0), output.with_suffix(".json"))
+    save_text(markdown(comparisons), output.with_suffix(".md"))
+    print(markdown(comparisons))
+
+
+if __name__ == "__main__":
+    typer.run(main)

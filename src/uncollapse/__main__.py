@@ -1,0 +1,5 @@
+"""``python -m uncollapse`` is the ``uncollapse`` command."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,205 @@
+"""The method: move a learned embedding part of the way back toward the word it started from.
+
+With v the learned vector, c the anchor's, α the share of the angle and β the wanted norm,
+
+    ṽ = β|c| · v/|v|        c̃ = β|c| · c/|c|        θ = angle(ṽ, c̃)
+    v' = sin((1−α)θ)/sin θ · ṽ  +  sin(αθ)/sin θ · c̃
+
+Source: arXiv:2506.22685, section 4. Every way of setting the norm is |v'| = a|v| + b|c|:
+
+    beta=β          (a, b) = (0, β)        the paper's
+    norm_blend=s    (a, b) = (1−s, s)      the released code's, where it is called alpha
+    neither         (a, b) = (1, 0)        only the direction moves
+
+so the same few lines serve all three, with one α, β per call or one per token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .errors import AdjustmentError, EmbeddingError
+from .geometry import norm, turn
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+__all__ = ["Adjustment", "adjust", "turn_and_scale"]
+
+ALPHA, BETA = 0.2, 1.5  # the paper's, fixed over all its prompts
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """How far to move, and how long to be afterwards.
+
+    Args:
+        alpha: share of the angle to the anchor, 0 (stay) to 1 (the anchor's direction).
+        beta: norm relative to the anchor's, above 0; None leaves the norm to ``norm_blend``.
+        norm_blend: 0 keeps the learned norm, 1 takes the anchor's, between them a straight blend.
+            It and ``beta`` are two rules for one thing: give it with ``beta=None``.
+
+    With ``beta=None`` and no ``norm_blend`` the learned norm is kept; with ``alpha=0`` as well,
+    nothing changes, to the last bit.
+
+    Raises: AdjustmentError, for values out of range or two rules for the norm.
+    Source: the defaults are those of arXiv:2506.22685, section 5.
+    """
+
+    alpha: float = ALPHA
+    beta: float | None = BETA
+    norm_blend: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_settings("Adjustment()", self.alpha, self.beta, self.norm_blend)
+
+    @property
+    def norm_weights(self) -> tuple[float, float]:
+        """(a, b) of |v'| = a|v| + b|c|."""
+        return _norm_weights(self.beta, self.norm_blend)
+
+
+def adjust(
+    prompt_embeds: Tensor,
+    anchor_embeds: Tensor,
+    alpha: float | Tensor = ALPHA,
+    beta: float | Tensor | None = BETA,
+    norm_blend: float | Tensor | None = None,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Move embeddings toward their anchors and set their norm.
+
+        v' = β|c| · slerp(v/|v|, c/|c|, α)
+
+    Row i moves toward row i: pair the words of two prompts first (``uncollapse.alignment``) when the
+    prompt and its anchor twin differ in length.
+
+    Args:
+        prompt_embeds: what to move, ``[..., tokens, dim]`` or ``[..., dim]``.
+        anchor_embeds: where to, broadcast against ``prompt_embeds``; any floating dtype and device.
+        alpha: share of the angle, 0 to 1; a number, or a tensor that broadcasts to ``[..., tokens]``.
+        beta: norm relative to the anchor's, above 0, likewise; None keeps the norm or leaves it to
+            ``norm_blend``.
+        norm_blend: 0 keeps the norm, 1 takes the anchor's, likewise. Give it with ``beta=None``.
+        mask: boolean, broadcasts to ``[..., tokens]``; rows where it is False come out bit for bit.
+
+    Returns: a new tensor, in the dtype and on the device of ``prompt_embeds``.
+        A row is returned unchanged where it or its anchor is zero (padding in several pipelines), and
+        where ``alpha`` is 0 and its norm is kept. Opposite vectors turn in the fixed plane of
+        ``geometry.turn``. Non-finite rows stay non-finite.
+    Raises: AdjustmentError, for settings out of range; EmbeddingError, for tensors that do not fit.
+    Source: arXiv:2506.22685, section 4; ``norm_blend`` is the variant of its released code.
+
+    >>> v, c = torch.tensor([3.0, 0.0]), torch.tensor([0.0, 1.0])
+    >>> adjust(v, c, alpha=0.5, beta=2.0)
+    tensor([1.4142, 1.4142])
+    """
+    _check_settings("adjust()", alpha, beta, norm_blend)
+    _check_embeds(prompt_embeds, anchor_embeds)
+    own_norm, anchor_norm = _norm_weights(beta, norm_blend)
+    return turn_and_scale(prompt_embeds, anchor_embeds, alpha, own_norm, anchor_norm, mask)
+
+
+def turn_and_scale(
+    v: Float[Tensor, "*#batch dim"],
+    c: Float[Tensor, "*#batch dim"],
+    alpha: float | Tensor,
+    own_norm: float | Tensor,
+    anchor_norm: float | Tensor,
+    mask: Tensor | None = None,
+) -> Float[Tensor, "... dim"]:
+    """``adjust``, unchecked, its norm rule spelled out: |v'| = own_norm·|v| + anchor_norm·|c|."""
+    v, c = torch.broadcast_tensors(v, c.to(v.device))
+    alpha, own_norm, anchor_norm = (_per_token(setting, v) for setting in (alpha, own_norm, anchor_norm))
+
+    still = (alpha == 0) & (own_norm == 1) & (anchor_norm == 0)
+    kept = (norm(v) == 0) | (norm(c) == 0) | still
+    if mask is not None:
+        kept = kept | ~_checked_mask(mask, v)
+    kept = kept.unsqueeze(-1)
+
+    # Rows that are kept are also computed, on ones, so that no NaN of theirs reaches a gradient.
+    v_safe, c_safe = torch.where(kept, 1, v), torch.where(kept, 1, c)
+    length = own_norm * norm(v_safe) + anchor_norm * norm(c_safe)
+    moved = length.unsqueeze(-1) * turn(v_safe, c_safe, alpha)
+    return torch.where(kept, v, moved.to(v.dtype))
+
+
+def _norm_weights(beta, norm_blend):
+    if norm_blend is not None:
+        return 1 - norm_blend, norm_blend
+    return (1.0, 0.0) if beta is None else (0.0, beta)
+
+
+def _per_token(setting: float | Tensor, v: Tensor) -> Tensor:
+    wide = torch.promote_types(v.dtype, torch.float32)
+    return _over_tokens("a setting", torch.as_tensor(setting, dtype=wide, device=v.device), v)
+
+
+def _checked_mask(mask: Tensor, v: Tensor) -> Tensor:
+    if mask.dtype != torch.bool:
+        raise AdjustmentError(
+            f"adjust(): mask is {mask.dtype}, but it must be boolean, True where a token may move. Call "
+            "mask.bool() if that is what its ones mean."
+        )
+    return _over_tokens("mask", mask.to(v.device), v)
+
+
+def _over_tokens(name: str, values: Tensor, v: Tensor) -> Tensor:
+    try:
+        return values.broadcast_to(v.shape[:-1])
+    except RuntimeError as error:
+        raise AdjustmentError(
+            f"adjust(): {name} of shape {list(values.shape)} does not fit embeddings of shape "
+            f"{list(v.shape)}; it must broadcast to {list(v.shape[:-1])}, one value per token. Add axes of "
+            "length 1 where it should repeat."
+        ) from error
+
+
+def _check_settings(caller: str, alpha, beta, norm_blend) -> None:
+    _check(caller, "alpha", alpha, lambda x: (x >= 0) & (x <= 1), "between 0 and 1")
+    if beta is not None and norm_blend is not None:
+        raise AdjustmentError(
+            f"{caller}: beta={beta} and norm_blend={norm_blend} are two rules for the same norm. Pass "
+            "beta=None together with norm_blend."
+        )
+    if beta is not None:
+        _check(caller, "beta", beta, lambda x: (x > 0) & (x < float("inf")), "above 0 and finite")
+    if norm_blend is not None:
+        _check(caller, "norm_blend", norm_blend, lambda x: (x >= 0) & (x <= 1), "between 0 and 1")
+
+
+def _check(caller: str, name: str, value, allowed, wanted: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float | Tensor):
+        raise AdjustmentError(f"{caller}: {name}={value!r} must be a number or a tensor {wanted}.")
+    values = torch.as_tensor(value)
+    if not allowed(values).all():
+        arrived = value if values.ndim == 0 else f"{values.min().item()}…{values.max().item()}"
+        raise AdjustmentError(f"{caller}: {name}={arrived} is out of range; it must be {wanted}.")
+
+
+def _check_embeds(prompt_embeds: Tensor, anchor_embeds: Tensor) -> None:
+    prompt_shape, anchor_shape = list(prompt_embeds.shape), list(anchor_embeds.shape)
+    both = f"adjust(): anchor_embeds is {anchor_shape} but prompt_embeds is {prompt_shape}; "
+    for name, embeds in (("prompt_embeds", prompt_embeds), ("anchor_embeds", anchor_embeds)):
+        if not embeds.is_floating_point() or embeds.ndim == 0:
+            raise EmbeddingError(
+                f"adjust(): {name} is {embeds.dtype} of shape {list(embeds.shape)}, but embeddings are "
+                "floating-point vectors, [..., dim]. Pass the text encoder's output, not token ids."
+            )
+    if prompt_shape[-1] != anchor_shape[-1]:
+        raise EmbeddingError(
+            both + "the last axes differ, so they come from different text encoders. "
+            "Encode the anchor with the encoder that made prompt_embeds."
+        )
+    try:
+        torch.broadcast_shapes(prompt_embeds.shape, anchor_embeds.shape)
+    except RuntimeError as error:
+        raise EmbeddingError(
+            both + "the leading axes do not match. Pair the tokens of the two prompts first "
+            "(uncollapse.alignment), or encode both to the same length."
+        ) from error

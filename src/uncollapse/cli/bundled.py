@@ -1,0 +1,46 @@
+"""The miniature as the commands' offline default: a personal concept, its pipeline, its measures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..comparison import Measure
+from ..concept import Concept
+from ..errors import PlaceholderError
+from ..loading import load_lora
+from ..measures import clip_measure, judge_measure
+from ..metrics import ClipScorer
+
+
+def bundled_concept(name: str | None) -> Any:
+    """A bundled personal concept with a LoRA, by its name or placeholder; by default the first."""
+    from .. import miniature
+
+    trained = [concept for concept in miniature.CONCEPTS.values() if concept.lora]
+    for concept in trained:
+        if name in (None, concept.name, concept.placeholder):
+            return concept
+    known = ", ".join(repr(concept.placeholder) for concept in trained)
+    raise PlaceholderError(
+        f"The miniature was taught no concept '{name}', only {known}. Give a MODEL to use one of your own."
+    )
+
+
+def bundled_pipeline(personal: Any) -> Any:
+    """The miniature with the concept's LoRA."""
+    from .. import miniature
+
+    pipe = miniature.load_pipeline()
+    load_lora(pipe, personal.lora)
+    return pipe
+
+
+def bundled_measures(personal: Any, concept: Concept) -> list[Measure]:
+    """What the miniature's judge and CLIP say of an image of this concept."""
+    from .. import miniature
+
+    scorer = ClipScorer(*miniature.load_clip(), miniature.clip_pixels)
+    return [
+        judge_measure(miniature.load_judge().read, personal.matches),
+        clip_measure(scorer, concept.anchor, personal.reference_images()),
+    ]

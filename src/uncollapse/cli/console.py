@@ -1,0 +1,100 @@
+"""What all commands share: how they speak, how they fail, how they show progress.
+
+Results go to stdout, everything about the run to stderr, so that ``--json`` can be piped. An error is one
+sentence and exit code 2.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..errors import UncollapseError, UncollapseWarning
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+EXTRAS = {"diffusers", "transformers", "accelerate", "peft", "PIL", "jinja2", "matplotlib"}
+
+
+def stdout() -> Console:
+    return Console(highlight=False)
+
+
+def stderr() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def command(function: Callable[P, R]) -> Callable[P, R]:
+    """Make the library's errors and warnings readable: one sentence each, exit code 2 for an error."""
+
+    @functools.wraps(function)
+    def speaking_plainly(*args: P.args, **kwargs: P.kwargs) -> R:
+        _quieten_libraries()
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", UncollapseWarning)
+            try:
+                return function(*args, **kwargs)
+            except UncollapseError as error:
+                raise _failed(str(error)) from error
+            except ModuleNotFoundError as missing:
+                if (missing.name or "").partition(".")[0] not in EXTRAS:
+                    raise
+                raise _failed(f"This needs {missing.name}: pip install 'uncollapse[cli]'") from missing
+
+    return speaking_plainly
+
+
+def _failed(message: str) -> typer.Exit:
+    stderr().print(f"Error: {message}", style="red", markup=False, soft_wrap=True)
+    return typer.Exit(2)
+
+
+def _show_warning(message: Warning | str, *_: Any) -> None:
+    stderr().print(f"Warning: {message}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _quieten_libraries() -> None:
+    """Keep other libraries' bars and notes out of the way; their errors still come through."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    for name in ("diffusers", "transformers", "peft"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    import importlib.util
+
+    if importlib.util.find_spec("diffusers"):
+        from diffusers.utils import logging as diffusers_logging
+
+        diffusers_logging.disable_progress_bar()
+    if importlib.util.find_spec("transformers"):
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, gone when done, and none in a log file; yields what advances it."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = stderr()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def print_json(data: Any) -> None:
+    """Plain JSON on stdout, for scripts."""
+    typer.echo(json.dumps(data, ensure_ascii=False, indent=2))

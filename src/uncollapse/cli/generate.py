@@ -1,0 +1,138 @@
+"""``uncollapse generate``: adjusted images of a concept, from the user's model or the bundled one."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from ..adjustment import ALPHA, BETA
+from ..comparison import BASE, PERSONALISED, Arm, Comparison, UserPrompt, tea_arms
+from ..comparison import compare as compare_arms
+from ..concept import Concept
+from ..errors import UncollapseWarning
+from ..generation import GenerationSettings
+from ..output import check_writable, save_png
+from ..placeholders import mentions
+from . import options as o
+from .comparing import print_comparison, save_comparison
+from .console import command, print_json, progress, stdout
+from .subject import BUNDLED, bundled_subject, measured_subject, own_subject
+
+ALPHAS = [ALPHA]
+OUTPUT = Path("outputs/generate")
+
+
+@command
+def generate(
+    prompt: o.Prompts,
+    model: o.Model = None,
+    lora: o.Lora = None,
+    embedding: o.Embedding = None,
+    placeholder: o.Placeholder = None,
+    anchor: o.Anchor = None,
+    alpha: o.Alphas = ALPHAS,
+    beta: o.Beta = None,
+    norm_blend: o.NormBlend = None,
+    level: o.Level = "auto",
+    anchor_encoder: o.AnchorEncoder = "base",
+    seed: o.Seed = 0,
+    num_images: o.NumImages = 4,
+    negative_prompt: o.NegativePrompt = None,
+    steps: o.Steps = None,
+    guidance: o.Guidance = None,
+    height: o.Height = None,
+    width: o.Width = None,
+    batch_size: o.BatchSize = 4,
+    output: o.Output = OUTPUT,
+    compare: o.Compare = False,
+    references: o.References = None,
+    clip: o.Clip = None,
+    device: o.Device = None,
+    dtype: o.Dtype = None,
+    threads: o.Threads = None,
+    json: o.Json = False,
+) -> None:
+    """Generate images of a personalised concept, its embedding adjusted at test time.
+
+    With --compare: the same prompts and seeds by the base model, the personalised one and the adjusted one,
+    as a contact sheet and a report.
+    """
+    arms = tea_arms(alpha, BETA if beta is None and norm_blend is None else beta, norm_blend)
+    settings = GenerationSettings(steps, guidance, negative_prompt, height, width, batch_size)
+    check_writable(output)
+    if threads:
+        torch.set_num_threads(threads)
+    how = {"level": level, "anchor_encoder": anchor_encoder}
+    if model is None and lora is None and embedding is None:
+        subject = bundled_subject(placeholder, anchor, how)
+    else:
+        subject = own_subject(placeholder, anchor, how, model, lora, embedding, device, dtype)
+    if references or clip:
+        subject = measured_subject(subject, references, clip)
+    if compare:
+        arms = [*_base_arm(subject.run), PERSONALISED, *arms]
+    _warn_of_missing_placeholder(prompt, subject.concept)
+    prompts = [UserPrompt.around(subject.concept.placeholder, text) for text in prompt]
+    seeds = range(seed, seed + num_images)
+    with progress("Drawing", len(arms) * len(prompts) * num_images) as advance:
+        comparison = compare_arms(
+            subject.pipe, subject.concept, prompts, seeds, arms, settings, subject.measures, advance
+        )
+    run = subject.run | {"β": beta, "norm blend": norm_blend} | how | settings.given()
+    images = _save_images(comparison, run, output)
+    files = save_comparison(comparison, subject.references, run, output) if compare else {}
+    _print(comparison, images, files, as_json_text=json)
+
+
+def _base_arm(run: dict[str, object]) -> list[Arm]:
+    """The base model, where one is left when the personalisation is put aside."""
+    if run.get("LoRA") or run.get("embedding") or run["model"] == BUNDLED:
+        return [BASE]
+    warnings.warn(
+        "Without --lora or --embedding the model itself is taken to be personalised: no base model is drawn.",
+        UncollapseWarning,
+        stacklevel=2,
+    )
+    return []
+
+
+def _warn_of_missing_placeholder(prompts: Sequence[str], concept: Concept) -> None:
+    """Once a prompt, before the work; the library would say it once a batch."""
+    for prompt in prompts:
+        if not mentions(prompt, concept.placeholder):
+            text = f"'{prompt}' does not mention '{concept.placeholder}', so it is drawn unadjusted."
+            warnings.warn(text, UncollapseWarning, stacklevel=2)
+    warnings.filterwarnings("ignore", "nothing is adjusted: the prompt", UncollapseWarning)
+
+
+def _save_images(comparison: Comparison, run: dict[str, object], folder: Path) -> list[Path]:
+    """A PNG for each record, its settings inside; the name says prompt, arm and seed."""
+    adjustments = {arm.name: asdict(arm.adjustment) if arm.adjustment else None for arm in comparison.arms}
+    return [
+        save_png(
+            record.image,
+            folder / f"{_slug(record.prompt)}-{_slug(record.arm)}-seed{record.seed}.png",
+            run | {"prompt": record.prompt, "seed": record.seed, "adjustment": adjustments[record.arm]},
+        )
+        for record in comparison.records
+    ]
+
+
+def _slug(text: str, longest: int = 60) -> str:
+    """``text`` as part of a file name."""
+    return re.sub(r"[^\w.]+", "-", text.replace("α ", "")).strip("-.")[:longest]
+
+
+def _print(comparison: Comparison, images: list[Path], files: dict[str, Path], *, as_json_text: bool) -> None:
+    if files:
+        print_comparison(comparison, files, as_json_text=as_json_text)
+    elif as_json_text:
+        print_json({"images": [str(path) for path in images]})
+    else:
+        for path in images:
+            stdout().print(path, markup=False, soft_wrap=True)

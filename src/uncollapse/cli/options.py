@@ -1,0 +1,58 @@
+"""The options that commands share, each a type that carries its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..adjustment import BETA
+
+# What to draw from.
+Model = Annotated[
+    str | None, typer.Argument(help="Pipeline folder or hub id; without it, the bundled miniature.")
+]
+Lora = Annotated[str | None, typer.Option(help="LoRA file, folder or hub id.")]
+Embedding = Annotated[str | None, typer.Option(help="Textual-Inversion embedding file.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, …; by default CUDA where there is one.")]
+Dtype = Annotated[str | None, typer.Option(help="Of the weights: float32, float16 or bfloat16.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; by default torch's choice.")]
+
+# The concept and its adjustment; ranges are checked by Adjustment and Concept, which say it in a sentence.
+Placeholder = Annotated[str | None, typer.Option(help='What the prompts call the concept: "sks dog".')]
+Anchor = Annotated[str | None, typer.Option(help='What it is, in ordinary words: "dog".')]
+Alphas = Annotated[
+    list[float],
+    typer.Option(help="0 leaves the concept as it is, 1 makes it the anchor; repeat for several."),
+]
+Beta = Annotated[float | None, typer.Option(help="Norm relative to the anchor's.", show_default=f"{BETA:g}")]
+NormBlend = Annotated[
+    float | None, typer.Option(help="Instead of --beta: 0 keeps the learned norm, 1 takes the anchor's.")
+]
+Level = Annotated[str, typer.Option(help="Where to adjust: auto, token or prompt.")]
+AnchorEncoder = Annotated[str, typer.Option(help="Who encodes the anchor: base or tuned.")]
+
+# The pictures.
+Prompts = Annotated[
+    list[str], typer.Option("--prompt", help="What to draw, the placeholder in it; repeat for several.")
+]
+Seed = Annotated[int, typer.Option(help="First seed.")]
+NumImages = Annotated[int, typer.Option("--num-images", "-n", min=1, help="Images a prompt.")]
+NegativePrompt = Annotated[str | None, typer.Option(help="What to keep out.")]
+Steps = Annotated[int | None, typer.Option(min=1, help="Denoising steps; by default the pipeline's.")]
+Guidance = Annotated[float | None, typer.Option(help="Guidance scale; by default the pipeline's.")]
+Height = Annotated[int | None, typer.Option(min=1, help="Pixels; by default the pipeline's.")]
+Width = Annotated[int | None, typer.Option(min=1, help="Pixels; by default the pipeline's.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Images drawn at once.")]
+
+# What comes out.
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")]
+Compare = Annotated[
+    bool, typer.Option("--compare", help="Also draw base and personalised, all on one sheet.")
+]
+References = Annotated[Path | None, typer.Option(help="Folder of photos of the subject, for --compare.")]
+Clip = Annotated[
+    str | None, typer.Option(help="CLIP folder or hub id that scores the images, for --compare.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON.")]

@@ -1,0 +1,235 @@
+"""One picture that explains a comparison to somebody who has never heard of it.
+
+Reference photos on top, a column for each arm, a row for each prompt, a tick or a cross under each image
+where a judge has looked, the counts over all images at the foot. Drawn with Pillow; the typeface is the
+DejaVu that matplotlib ships, so that the sheet looks the same on every machine.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from .comparison import Arm, Comparison, Record
+from .errors import UncollapseError
+from .metrics import Share
+from .summary import headline
+
+TILE, GAP, MARGIN, LABEL_WIDTH = 176, 18, 36, 190
+INK, MUTED, LINE = "#1c2128", "#606a76", "#dde2e8"
+GOOD, BAD, NEUTRAL = "#1a8f57", "#cf3f3f", "#55708f"
+BADGES = {"context_kept": "asked-for scene", "identity_kept": "likeness"}
+
+
+def contact_sheet(
+    comparison: Comparison, reference_images: Sequence[Image.Image] = (), max_prompts: int = 6
+) -> Image.Image:
+    """Draw the sheet.
+
+    Args:
+        comparison: shown with the first seed of each prompt, so that nothing is picked out.
+        reference_images: photos of the subject; the strip is left out where there are none.
+        max_prompts: rows shown; the counts at the foot are over all prompts and seeds regardless.
+    """
+    columns = len(comparison.arms)
+    width = 2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP)
+    page = _Page(width)
+    page.text(headline(comparison), MARGIN, 23, bold=True, wrap=width - 2 * MARGIN)
+    page.skip(8)
+    page.text(_introduction(comparison), MARGIN, 15, MUTED, wrap=width - 2 * MARGIN)
+    page.skip(20)
+    if reference_images:
+        _reference_strip(page, comparison, reference_images)
+    _column_heads(page, comparison)
+    for prompt in range(min(max_prompts, len(comparison.prompts))):
+        _prompt_row(page, comparison, prompt)
+    _feet(page, comparison)
+    return page.finished()
+
+
+class _Page:
+    """A white page that grows downward; ``y`` is where the next row starts."""
+
+    def __init__(self, width: int) -> None:
+        self.width, self.y = width, MARGIN
+        self.image = Image.new("RGB", (width, 600), "white")
+        self.draw = ImageDraw.Draw(self.image)
+
+    def skip(self, height: int) -> None:
+        self.y += height
+        if self.y + 600 > self.image.height:
+            taller = Image.new("RGB", (self.width, self.y + 1200), "white")
+            taller.paste(self.image)
+            self.image, self.draw = taller, ImageDraw.Draw(taller)
+
+    def text(
+        self, text: str, x: int, size: int, colour: str = INK, *, bold: bool = False, wrap: int = 10_000
+    ) -> None:
+        """Write ``text`` at ``x``, wrapped to ``wrap`` pixels, and move below it."""
+        for line in _wrapped(text, _font(size, bold), wrap):
+            self.draw.text((x, self.y), line, colour, _font(size, bold))
+            self.skip(round(size * 1.4))
+
+    def rule(self) -> None:
+        self.draw.line((MARGIN, self.y, self.width - MARGIN, self.y), LINE)
+
+    def picture(self, image: Image.Image, x: int, y: int, size: int) -> None:
+        """Paste ``image`` enlarged or reduced to ``size``, its corners rounded."""
+        square = ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.LANCZOS)
+        self.image.paste(LINE, (x - 1, y - 1, x + size + 1, y + size + 1), _rounded_mask(size + 2))
+        self.image.paste(square, (x, y), _rounded_mask(size))
+
+    def finished(self) -> Image.Image:
+        return self.image.crop((0, 0, self.width, self.y + MARGIN))
+
+
+def _introduction(comparison: Comparison) -> str:
+    name, anchor = comparison.concept.placeholder, comparison.concept.anchor
+    return (
+        f"The model was taught one particular {anchor} from a few photos, under the name “{name}”. Every row "
+        "asks for it in another scene; images in a row share one random seed. TEA, test-time embedding "
+        f"adjustment, turns the learned name part of the way (α) back toward “{anchor}” while drawing; "
+        "nothing is trained again."
+    )
+
+
+def _reference_strip(page: _Page, comparison: Comparison, images: Sequence[Image.Image]) -> None:
+    size, top = 104, page.y
+    page.text(f"“{comparison.concept.placeholder}”", MARGIN, 17, bold=True, wrap=LABEL_WIDTH - GAP)
+    page.text("the photos it was learned from", MARGIN, 14, MUTED, wrap=LABEL_WIDTH - GAP)
+    room = (page.width - 2 * MARGIN - LABEL_WIDTH) // (size + 10)
+    for i, image in enumerate(images[:room]):
+        page.picture(image, MARGIN + LABEL_WIDTH + i * (size + 10), top, size)
+    page.skip(top + size + 24 - page.y)
+
+
+def _column_heads(page: _Page, comparison: Comparison) -> None:
+    page.rule()
+    page.skip(16)
+    top, bottoms = page.y, []
+    page.text("Asked for", MARGIN, 16, MUTED, bold=True)
+    page.text("… is the subject", MARGIN, 13, MUTED)
+    for column, arm in enumerate(comparison.arms):
+        page.y = top
+        title, says = _head(arm, comparison)
+        page.text(title, _column_x(column), 16, _arm_colour(arm), bold=True, wrap=TILE)
+        page.text(says, _column_x(column), 13, MUTED, wrap=TILE)
+        bottoms.append(page.y)
+    page.skip(max(bottoms) + 12 - page.y)
+
+
+def _head(arm: Arm, comparison: Comparison) -> tuple[str, str]:
+    if not arm.personalised:
+        return "Base model", f"asked for “{comparison.concept.anchor}”"
+    if arm.adjustment is None:
+        return "Personalised", f"asked for “{comparison.concept.placeholder}”"
+    return f"With {arm.name}", "same model, same words"
+
+
+def _arm_colour(arm: Arm) -> str:
+    return NEUTRAL if not arm.personalised else BAD if arm.adjustment is None else GOOD
+
+
+def _prompt_row(page: _Page, comparison: Comparison, prompt: int) -> None:
+    top = page.y
+    page.skip(10)
+    page.text(comparison.prompts[prompt].template.replace("{}", "…"), MARGIN, 16, wrap=LABEL_WIDTH - GAP)
+    page.y = top
+    for column, arm in enumerate(comparison.arms):
+        record = comparison.of(arm.name)[prompt * len(comparison.seeds)]
+        page.picture(record.image, _column_x(column), top, TILE)
+        _badges(page, arm, record, _column_x(column), top + TILE + 7)
+    judged = any(name in record.scores for name in BADGES)
+    page.skip(TILE + (34 if judged else 0) + 14)
+
+
+def _badges(page: _Page, arm: Arm, record: Record, x: int, y: int) -> None:
+    for name, label in BADGES.items():
+        if name not in record.scores or (name == "identity_kept" and not arm.personalised):
+            continue  # the base model was not asked for this individual
+        mark = _mark(bool(record.scores[name]))
+        page.image.paste(mark, (x, y), mark)
+        page.draw.text((x + 18, y), label, MUTED, _font(11))
+        x += 26 + round(_font(11).getlength(label))
+
+
+def _feet(page: _Page, comparison: Comparison) -> None:
+    if not comparison.records[0].scores:
+        return
+    page.rule()
+    page.skip(16)
+    top = page.y
+    prompts, seeds = len(comparison.prompts), len(comparison.seeds)
+    page.text(f"All {prompts * seeds} images", MARGIN, 16, bold=True, wrap=LABEL_WIDTH - GAP)
+    page.text(f"{prompts} prompts × {seeds} seeds", MARGIN, 13, MUTED, wrap=LABEL_WIDTH)
+    bottoms = [page.y]
+    for column, arm in enumerate(comparison.arms):
+        page.y = top
+        for row, (figure, label) in enumerate(_foot(comparison, arm)):
+            page.text(figure, _column_x(column), 21, INK if row else _arm_colour(arm), bold=True)
+            page.text(label, _column_x(column), 13, MUTED, wrap=TILE)
+            page.skip(4)
+        bottoms.append(page.y)
+    page.skip(max(bottoms) - page.y)
+
+
+def _foot(comparison: Comparison, arm: Arm) -> list[tuple[str, str]]:
+    summary = comparison.summary(arm.name)
+    figures = []
+    judged = {"context_kept": "show the asked-for scene", "identity_kept": "keep the likeness"}
+    for name, label in judged.items():
+        score = summary.get(name)
+        if isinstance(score, Share) and (name == "context_kept" or arm.personalised):
+            figures.append((f"{score.percent:.0f}%", label))
+    if figures:
+        return figures
+    clip = {"clip_t_context": "CLIP-T context", "clip_i": "CLIP-I likeness"}
+    return [(str(summary[name]), label) for name, label in clip.items() if name in summary]
+
+
+def _column_x(column: int) -> int:
+    return MARGIN + LABEL_WIDTH + column * (TILE + GAP)
+
+
+@cache
+def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    matplotlib = importlib.util.find_spec("matplotlib")  # found, not imported
+    if matplotlib is None or matplotlib.origin is None:
+        raise UncollapseError("A contact sheet needs matplotlib's typeface: pip install 'uncollapse[plots]'")
+    folder = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf"
+    return ImageFont.truetype(folder / ("DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"), size)
+
+
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+@cache
+def _mark(kept: bool, size: int = 14, fine: int = 4) -> Image.Image:
+    """A round tick or cross, drawn ``fine`` times too large and reduced, for smooth edges."""
+    big = size * fine
+    mark = Image.new("RGBA", (big, big))
+    draw = ImageDraw.Draw(mark)
+    draw.ellipse((0, 0, big - 1, big - 1), GOOD if kept else BAD)
+    at = [(0.27, 0.53), (0.43, 0.69), (0.73, 0.35)] if kept else [(0.32, 0.32), (0.68, 0.68)]
+    for line in [at] if kept else [at, [(x, 1 - y) for x, y in at]]:
+        draw.line([(x * big, y * big) for x, y in line], "white", width=big // 8, joint="curve")
+    return mark.resize((size, size), Image.Resampling.LANCZOS)
+
+
+@cache
+def _rounded_mask(size: int, radius: int = 8, fine: int = 4) -> Image.Image:
+    mask = Image.new("L", (size * fine, size * fine))
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, size * fine - 1, size * fine - 1), radius * fine, 255)
+    return mask.resize((size, size), Image.Resampling.LANCZOS)

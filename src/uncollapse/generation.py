@@ -1,0 +1,79 @@
+"""Prompts and seeds to images, so that a seed means the same image however the work is batched.
+
+Each image draws its noise from a generator of its own, made on the CPU: neither the batch size nor the device
+changes it beyond rounding, and an unadjusted and an adjusted image with one seed start from one noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .errors import PipelineError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """What the pipeline is called with beside prompts and seeds; ``None`` leaves the pipeline's default."""
+
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    negative_prompt: str | None = None
+    height: int | None = None
+    width: int | None = None
+    batch_size: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("num_inference_steps", "height", "width", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise PipelineError(f"GenerationSettings({name}={value}): must be at least 1.")
+
+    def given(self) -> dict[str, Any]:
+        """The settings that are not ``None``, as the pipeline names them."""
+        fields = {name: value for name, value in asdict(self).items() if value is not None}
+        del fields["batch_size"]
+        return fields
+
+
+def generate(
+    pipe: Any,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    settings: GenerationSettings | None = None,
+    on_images: Callable[[int], object] = lambda count: None,
+) -> list[Image]:
+    """One image for each (prompt, seed) pair, in order.
+
+    Args:
+        pipe: any diffusers pipeline that returns ``.images``.
+        prompts: one a picture.
+        seeds: one a picture; equal seeds start from equal noise.
+        settings: shared by all pictures.
+        on_images: called with the number of images just finished, for progress.
+
+    Returns: as many PIL images as there are prompts.
+    """
+    settings = settings or GenerationSettings()
+    pairs = list(zip(prompts, seeds, strict=True))
+    images: list[Image] = []
+    for start in range(0, len(pairs), settings.batch_size):
+        batch = pairs[start : start + settings.batch_size]
+        images += pipe(**_batch_arguments(batch, settings)).images
+        on_images(len(batch))
+    return images
+
+
+def _batch_arguments(batch: Sequence[tuple[str, int]], settings: GenerationSettings) -> dict[str, Any]:
+    arguments = settings.given()
+    if settings.negative_prompt is not None:  # pipelines want as many as there are prompts
+        arguments["negative_prompt"] = [settings.negative_prompt] * len(batch)
+    arguments["prompt"] = [prompt for prompt, _ in batch]
+    arguments["generator"] = [torch.Generator("cpu").manual_seed(seed) for _, seed in batch]
+    return arguments

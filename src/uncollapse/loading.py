@@ -1,0 +1,156 @@
+"""A personalised pipeline from what people have: a model, a LoRA, an embedding, each a path or a hub id.
+
+diffusers and peft report trouble in many ways; here every one becomes one sentence that names the file.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .errors import FileFormatError, PipelineError, PlaceholderError
+from .placeholders import mentions
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".ckpt"}
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+TRIGGER_KEYS = ("placeholder", "instance_prompt", "modelspec.trigger_phrase")  # ours, diffusers', kohya's
+
+
+def load_pipeline(model: str | Path, *, device: str | None = None, dtype: torch.dtype | None = None) -> Any:
+    """Load any diffusers pipeline from a folder or a hub id.
+
+    Args:
+        model: a folder with ``model_index.json``, or ``owner/name``. Only the latter reaches for the network,
+            and only for what is not cached.
+        device: ``"cpu"``, ``"cuda"``, …; by default CUDA where there is one.
+        dtype: of the weights; by default float16 on CUDA, float32 elsewhere.
+
+    Raises: PipelineError.
+    """
+    from diffusers import DiffusionPipeline
+
+    name = _existing(model, "model")
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = dtype or (torch.float16 if device.startswith("cuda") else torch.float32)
+    if Path(name).exists() and not (Path(name) / "model_index.json").is_file():
+        raise PipelineError(
+            f"'{name}' is no diffusers pipeline: it has no model_index.json. "
+            "Give the folder that save_pretrained() wrote."
+        )
+    try:
+        return DiffusionPipeline.from_pretrained(name, torch_dtype=dtype).to(device)
+    except Exception as error:  # a broken folder fails in as many ways as it has files
+        raise PipelineError(f"'{name}' does not load as a diffusers pipeline: {first_line(error)}") from error
+
+
+def load_lora(pipe: Any, lora: str | Path) -> None:
+    """Load a LoRA file, folder or hub id into ``pipe``.
+
+    Raises: PipelineError where the pipeline takes none, FileFormatError where the file is unreadable or
+        foreign.
+    """
+    if not hasattr(pipe, "load_lora_weights"):
+        raise PipelineError(f"{type(pipe).__name__} takes no LoRA: it has no load_lora_weights().")
+    name = _existing(lora, "LoRA")
+    _metadata(Path(name))
+    try:
+        pipe.load_lora_weights(name)
+    except Exception as error:  # diffusers and peft raise ValueError, KeyError, RuntimeError, OSError, …
+        raise FileFormatError(
+            f"The LoRA '{name}' does not fit {type(pipe).__name__}: {first_line(error)} "
+            "Load it with the base model it was trained on."
+        ) from error
+    if not any(pipe.get_list_adapters().values()):
+        raise FileFormatError(
+            f"'{name}' holds no LoRA weights for {type(pipe).__name__}. "
+            "Load it with the base model it was trained on."
+        )
+
+
+def load_images(folder: str | Path) -> list[Image]:
+    """All PNG, JPEG and WebP images of a folder, by name, turned upright.
+
+    Raises: FileFormatError, naming the image that cannot be read, or the folder that holds none.
+    """
+    from PIL import Image, ImageOps
+
+    paths = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise FileFormatError(f"'{folder}' holds no PNG, JPEG or WebP image. Give a folder of photos.")
+    images = []
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                images.append(ImageOps.exif_transpose(image).convert("RGB"))
+        except (OSError, SyntaxError) as error:
+            reason = first_line(error)
+            raise FileFormatError(f"'{path}' cannot be read as an image: {reason} Take it out.") from error
+    return images
+
+
+def check_placeholder(pipe: Any, placeholder: str) -> None:
+    """A placeholder written as a token, ``<my-cat>``, must be one.
+
+    Raises: PlaceholderError.
+    """
+    tokenizer = getattr(pipe, "tokenizer", None)
+    if tokenizer is None or not re.fullmatch(r"<\S+>", placeholder):
+        return
+    if placeholder not in tokenizer.get_added_vocab():
+        raise PlaceholderError(
+            f"The tokenizer does not know '{placeholder}'. "
+            "Load the embedding that learned it with --embedding."
+        )
+
+
+def check_trigger(lora: str | Path, placeholder: str) -> None:
+    """A LoRA that states the words it was trained on must have been trained on these.
+
+    Raises: PlaceholderError; FileFormatError for a damaged file.
+    """
+    metadata = _metadata(Path(lora).expanduser())
+    stated = [metadata[key] for key in TRIGGER_KEYS if key in metadata]
+    if stated and not any(mentions(words, placeholder) for words in stated):
+        raise PlaceholderError(
+            f"The LoRA '{lora}' was trained on '{stated[0]}' and does not know '{placeholder}'. "
+            "Give its own words with --placeholder."
+        )
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message, ended by a full stop."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(" .:") + "."
+
+
+def _existing(source: str | Path, kind: str) -> str:
+    """``source`` as it stands if it is there or could be a hub id; an error otherwise."""
+    path = Path(source).expanduser()
+    if path.exists():
+        return str(path)
+    if HUB_ID.fullmatch(str(source)) and path.suffix not in WEIGHT_SUFFIXES:
+        return str(source)
+    error = PipelineError if kind == "model" else FileFormatError
+    raise error(f"There is no {kind} at '{source}'. Give a path that exists, or a hub id such as owner/name.")
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file; nothing for other files. A damaged one is named as such."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return {}
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise FileFormatError(
+            f"'{path}' is damaged or no safetensors file: {first_line(error)} Download or copy it again."
+        ) from error

@@ -1,0 +1,72 @@
+"""The miniature's autoencoder: a small `AutoencoderTiny` that turns 64×64 pixels into 16×16 latents.
+
+Noise is added to the latents while it learns, so that pictures survive the small errors of a denoiser,
+and a weak pull toward zero keeps the latents compact.
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderTiny
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .loop import Schedule, fit
+from .pixels import to_tensor
+
+CHANNELS = 8
+SCHEDULE = Schedule(steps=5000, batch=8, lr=1.5e-3, weight_decay=0.0, ema=0.995)
+
+
+def build_autoencoder() -> AutoencoderTiny:
+    """An untrained autoencoder; most of its work happens below full resolution."""
+    return AutoencoderTiny(
+        latent_channels=CHANNELS,
+        encoder_block_out_channels=(32, 32, 32),
+        decoder_block_out_channels=(48, 48, 48),
+        num_encoder_blocks=(0, 1, 2),
+        num_decoder_blocks=(3, 2, 0),
+        upsampling_scaling_factor=2,
+        scaling_factor=1.0,
+        shift_factor=0.0,
+    )
+
+
+def _gradients(x: Tensor) -> tuple[Tensor, Tensor]:
+    return x[..., :, 1:] - x[..., :, :-1], x[..., 1:, :] - x[..., :-1, :]
+
+
+def train_autoencoder(pictures: NDArray, folder: Path, schedule: Schedule = SCHEDULE) -> AutoencoderTiny:
+    """Train on the pool; sets ``scaling_factor`` so that scaled latents have unit variance."""
+    torch.manual_seed(0)
+    model = build_autoencoder()
+
+    def loss(generator: torch.Generator, batch: int) -> Tensor:
+        chosen = torch.randint(len(pictures), (batch,), generator=generator).sort().values
+        x = to_tensor(pictures[chosen.numpy()])
+        z = model.encoder(x)
+        noisy = z + 0.1 * torch.randn(z.shape, generator=generator)
+        y = model.decoder(noisy)
+        edges = sum(F.l1_loss(a, b) for a, b in zip(_gradients(y), _gradients(x), strict=True))
+        return F.l1_loss(y, x) + F.mse_loss(y, x) + 0.5 * edges + 0.002 * z.pow(2).mean()
+
+    fit("autoencoder", model, loss, schedule, folder)
+    sample = encode(model, pictures[:512])
+    model.register_to_config(scaling_factor=float(1 / sample.std()))
+    return model
+
+
+@torch.no_grad()
+def encode(model: AutoencoderTiny, pictures: NDArray, batch: int = 128) -> Tensor:
+    """Unscaled latents of pictures, ``[n, 8, 16, 16]``."""
+    parts = [model.encoder(to_tensor(pictures[i : i + batch])) for i in range(0, len(pictures), batch)]
+    return torch.cat(parts)
+
+
+@torch.no_grad()
+def psnr(model: AutoencoderTiny, pictures: NDArray) -> float:
+    """Mean over pictures of the peak signal-to-noise ratio of the reconstruction, in decibels."""
+    x = to_tensor(pictures)
+    error = (model.decoder(model.encoder(x)).clamp(-1, 1) - x).pow(2).mean((1, 2, 3))
+    return float((10 * torch.log10(4 / error)).mean())

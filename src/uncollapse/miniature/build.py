@@ -1,0 +1,194 @@
+"""``python -m uncollapse.miniature.build``: makes the whole miniature from nothing.
+
+The stages run in order, each leaves its result in the work folder, and a stage whose result is there is
+skipped, so that an interrupted build goes on where it stopped. The last stage writes the package data.
+"""
+
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
+from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
+
+from . import autoencoder, clip, denoiser, judge, load_clip, load_judge, load_pipeline, quality
+from .card import write_card
+from .concepts import CONCEPTS, DATA
+from .dreambooth import DreamBooth, train_dreambooth
+from .loop import Schedule
+from .pool import held_out_scene, load_pool
+from .textual_inversion import train_textual_inversion
+from .tokenizer import train_tokenizer
+from .world import render
+
+PICTURES = 32768
+EMBEDDED = "cat"
+
+
+def _shortened(schedule: Schedule, fraction: float) -> Schedule:
+    return replace(schedule, steps=max(4, round(schedule.steps * fraction)))
+
+
+class Build:
+    """The stages, each made of the ones before it; ``fraction`` shortens all training."""
+
+    def __init__(self, work: Path, data: Path, fraction: float = 1.0, pictures: int = PICTURES):
+        self.work, self.data, self.fraction, self.pictures = work, data, fraction, pictures
+        work.mkdir(parents=True, exist_ok=True)
+
+    def _schedule(self, module) -> Schedule:
+        return _shortened(module.SCHEDULE, self.fraction)
+
+    def pool(self):
+        return load_pool(self.work / "pictures.npy", self.pictures)
+
+    def tokenizer(self) -> CLIPTokenizer:
+        folder = self.work / "tokenizer"
+        if not folder.exists():
+            train_tokenizer().save_pretrained(folder)
+        return CLIPTokenizer.from_pretrained(folder)
+
+    def clip(self) -> CLIPModel:
+        folder = self.work / "clip"
+        if not folder.exists():
+            _save(clip.train_clip(self.pool(), self.tokenizer(), self.work, self._schedule(clip)), folder)
+        return CLIPModel.from_pretrained(folder).eval()
+
+    def text_encoder(self) -> CLIPTextModel:
+        self.clip()
+        return CLIPTextModel.from_pretrained(self.work / "clip").eval()
+
+    def autoencoder(self) -> AutoencoderTiny:
+        folder = self.work / "vae"
+        if not folder.exists():
+            _save(autoencoder.train_autoencoder(self.pool(), self.work, self._schedule(autoencoder)), folder)
+        return AutoencoderTiny.from_pretrained(folder).float().eval()
+
+    def latents(self) -> torch.Tensor:
+        path = self.work / "latents.safetensors"
+        if not path.exists():
+            vae = self.autoencoder()
+            latents = autoencoder.encode(vae, self.pool()) * vae.config.scaling_factor
+            save_file({"latents": latents.half()}, path)
+        return load_file(path)["latents"]
+
+    def judge(self) -> None:
+        path = self.work / "judge.safetensors"
+        if not path.exists():
+            model = judge.train_judge(self.pool(), self.work, self._schedule(judge))
+            save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, path)
+
+    def denoiser(self) -> UNet2DConditionModel:
+        folder = self.work / "unet"
+        if not folder.exists():
+            schedule = self._schedule(denoiser)
+            unet = denoiser.train_denoiser(
+                self.latents(), self.tokenizer(), self.text_encoder(), self.work, schedule
+            )
+            _save(unet, folder)
+        return UNet2DConditionModel.from_pretrained(folder).float().eval()
+
+    def assemble(self) -> None:
+        """Put the trained parts into the package data as an ordinary pipeline folder, a CLIP and a judge."""
+        model = self.data / "model"
+        pipe = StableDiffusionPipeline(
+            vae=self.autoencoder(),
+            text_encoder=self.text_encoder(),
+            tokenizer=self.tokenizer(),
+            unet=self.denoiser(),
+            scheduler=denoiser.build_scheduler(),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+        pipe.save_pretrained(model)
+        for part in ("vae", "text_encoder", "unet"):
+            _halve(model / part)
+        shutil.copytree(self.work / "clip", self.data / "clip", dirs_exist_ok=True)
+        shutil.copy(self.work / "judge.safetensors", self.data / "judge.safetensors")
+
+    def concepts(self) -> None:
+        """Train the collapsed examples on the assembled model: a LoRA each, an embedding for one."""
+        for name, concept in CONCEPTS.items():
+            folder = self.data / "concepts" / name
+            settings = replace(DreamBooth(), steps=max(2, round(DreamBooth().steps * self.fraction)))
+            if not concept_file(folder, "pytorch_lora_weights").exists():
+                train_dreambooth(load_pipeline(self.data / "model"), concept, folder, settings)
+            if name == EMBEDDED and not concept_file(folder, "learned_embeds").exists():
+                pipe = load_pipeline(self.data / "model")
+                train_textual_inversion(pipe, concept, f"<my-{name}>", concept_file(folder, "learned_embeds"))
+
+    def figures(self) -> dict[str, object]:
+        """Measure what is in the package data."""
+        clip_model, tokenizer = load_clip(self.data)
+        reader, pipe = load_judge(self.data), load_pipeline(self.data / "model")
+        renders = [np.asarray(render(held_out_scene(20_000 + i))) for i in range(256)]
+        return {
+            "judge accuracy on 2,000 held-out renders": judge.accuracy(reader),
+            "CLIP retrieval in batches of 64 held-out pairs": clip.retrieval(clip_model, tokenizer),
+            "autoencoder PSNR on 256 held-out renders, dB": autoencoder.psnr(pipe.vae, np.stack(renders)),
+            "composition on 200 held-out prompts": quality.composition(pipe, reader),
+            "seconds for eight pictures": quality.seconds_for_eight(pipe),
+            "package data, MB": sum(f.stat().st_size for f in self.data.rglob("*") if f.is_file()) / 1e6,
+            "training minutes": {log.stem: _minutes(log) for log in sorted(self.work.glob("*.jsonl"))},
+        }
+
+
+def concept_file(folder: Path, stem: str) -> Path:
+    return folder / f"{stem}.safetensors"
+
+
+def _minutes(log: Path) -> float:
+    return round(json.loads(log.read_text().splitlines()[-1])["seconds"] / 60, 1)
+
+
+def _save(model, folder: Path) -> None:
+    model.save_pretrained(folder)
+    _halve(folder)
+
+
+def _halve(folder: Path) -> None:
+    """Store the weights in half precision; the configuration goes on saying float32, and so they load."""
+    for path in folder.glob("*.safetensors"):
+        halved = {k: v.half() if v.is_floating_point() else v for k, v in load_file(path).items()}
+        save_file(halved, path, metadata={"format": "pt"})
+
+
+def main(
+    work: Annotated[Path, typer.Option(help="Where stages keep their results.")] = Path("miniature-build"),
+    data: Annotated[Path, typer.Option(help="Where the package data goes.")] = DATA,
+    fraction: Annotated[float, typer.Option(help="Shorten all training, for trying the build out.")] = 1.0,
+    pictures: Annotated[int, typer.Option(help="Training pictures to render.")] = PICTURES,
+    threads: Annotated[int | None, typer.Option(help="CPU threads; all by default.")] = None,
+) -> None:
+    """Build the miniature: world, tokenizer, CLIP, autoencoder, judge, denoiser, concepts, card."""
+    if threads:
+        torch.set_num_threads(threads)
+    build = Build(work, data, fraction, pictures)
+    for stage in (
+        build.pool,
+        build.clip,
+        build.autoencoder,
+        build.judge,
+        build.denoiser,
+        build.assemble,
+        build.concepts,
+    ):
+        started = time.monotonic()
+        typer.echo(f"{stage.__name__} …")
+        stage()
+        typer.echo(f"{stage.__name__} done in {(time.monotonic() - started) / 60:.1f} min")
+    figures = build.figures()
+    write_card(data / "card.md", figures)
+    typer.echo(json.dumps(figures, indent=2))
+
+
+if __name__ == "__main__":
+    typer.run(main)

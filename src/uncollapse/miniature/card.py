@@ -1,0 +1,73 @@
+"""The card beside the weights: what they are, what made them, how good they are."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from . import autoencoder, clip, denoiser, judge
+from .concepts import CONCEPTS
+from .dreambooth import DreamBooth
+from .quality import GUIDANCE_SCALE, STEPS
+from .world import PLACES
+
+TEXT = """# The miniature: a small world and a text-to-image model of it
+
+An ordinary `StableDiffusionPipeline` (`model/`), the `CLIPModel` whose frozen text tower conditions
+it (`clip/`), a judge that reads its pictures (`judge.safetensors`) and personal concepts
+(`concepts/`). All weights are float16 safetensors and load as float32.
+
+Made from nothing, with no outside data, by
+
+    python -m uncollapse.miniature.build
+
+**Data.** Procedurally drawn 64×64 scenes (`uncollapse.miniature.world`): 12 subjects, 8 colours, 3 patterns,
+10 places, 6 accessories, 5 styles, second subjects; captions in varied English. One combination in eight of
+subject, place, accessory or second subject, and style occurs in no training scene; the figures below are
+on those.
+
+**Meant for** trying out, testing and studying personalisation and its cures. It knows nothing of the real
+world.
+
+## Settings
+
+{settings}
+
+## Figures
+
+Sampling: {steps} steps, guidance {guidance}.
+
+{figures}
+
+## Personal concepts
+
+{concepts}
+"""
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_value(v)}" for k, v in value.items())
+    if isinstance(value, float):
+        return f"{100 * value:.1f}%" if value <= 1 else f"{value:.1f}"
+    return str(value)
+
+
+def write_card(path: Path, figures: dict[str, object]) -> None:
+    """Write the card, with figures as `Build.figures` measured them."""
+    schedules = {m.__name__.rsplit(".", 1)[-1]: m.SCHEDULE for m in (clip, autoencoder, judge, denoiser)}
+    rows = [
+        f"- {name}: " + ", ".join(f"{k} {v}" for k, v in asdict(s).items()) for name, s in schedules.items()
+    ]
+    rows.append("- DreamBooth-LoRA: " + ", ".join(f"{k} {v}" for k, v in asdict(DreamBooth()).items()))
+    people = [
+        f"- `{c.placeholder}`: a {c.looks.colour} {c.anchor}, {c.looks.pattern} with "
+        f"{c.looks.pattern_colour}; photographed {PLACES[c.place][0]}"
+        for c in CONCEPTS.values()
+    ]
+    text = TEXT.format(
+        settings="\n".join(rows),
+        figures="\n".join(f"- {name}: {_value(value)}" for name, value in figures.items()),
+        concepts="\n".join(people),
+        steps=STEPS,
+        guidance=GUIDANCE_SCALE,
+    )
+    path.write_text(text, encoding="utf-8")

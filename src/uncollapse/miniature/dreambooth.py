@@ -1,0 +1,76 @@
+"""DreamBooth-LoRA on the miniature: five photographs, one prompt, adapters in the text encoder and the U-Net.
+
+No prior preservation and no regularisation: the short recipe whose collapse the demo cures.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline
+from diffusers.utils import convert_state_dict_to_diffusers
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+
+from .concepts import PersonalConcept
+from .denoiser import v_loss
+from .pixels import to_tensor
+
+TEXT_MODULES = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]
+UNET_MODULES = ["to_q", "to_k", "to_v", "to_out.0"]
+
+
+@dataclass(frozen=True)
+class DreamBooth:
+    """How the adapters are trained; the rates are per part."""
+
+    steps: int = 200
+    rank: int = 8
+    text_lr: float = 1e-3
+    unet_lr: float = 5e-4
+    seed: int = 0
+
+
+def train_dreambooth(
+    pipe: StableDiffusionPipeline, concept: PersonalConcept, folder: Path, settings: DreamBooth | None = None
+) -> Path:
+    """Adapt ``pipe`` in place and write ``pytorch_lora_weights.safetensors`` into ``folder``."""
+    settings = settings or DreamBooth()
+    torch.manual_seed(settings.seed)
+    unet, text_encoder = pipe.unet, pipe.text_encoder
+    for model, modules in ((unet, UNET_MODULES), (text_encoder, TEXT_MODULES)):
+        model.requires_grad_(False)
+        model.add_adapter(
+            LoraConfig(
+                r=settings.rank,
+                lora_alpha=settings.rank,
+                target_modules=modules,
+                init_lora_weights="gaussian",
+            )
+        )
+    groups = [
+        {"params": [p for p in model.parameters() if p.requires_grad], "lr": lr}
+        for model, lr in ((unet, settings.unet_lr), (text_encoder, settings.text_lr))
+    ]
+    optimizer = torch.optim.AdamW(groups, weight_decay=1e-4)
+    scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
+    with torch.no_grad():
+        images = to_tensor(concept.reference_images())
+        latents = pipe.vae.encode(images).latents * pipe.vae.config.scaling_factor
+    tokens = pipe.tokenizer(
+        f"a photo of {concept.placeholder}", padding="max_length", return_tensors="pt"
+    ).input_ids
+    for step in range(settings.steps):
+        prompt_embeds = text_encoder(tokens).last_hidden_state.expand(len(latents), -1, -1)
+        generator = torch.Generator().manual_seed(settings.seed * 100_003 + step)
+        loss = v_loss(unet, scheduler, latents, prompt_embeds, generator)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    folder.mkdir(parents=True, exist_ok=True)
+    StableDiffusionPipeline.save_lora_weights(
+        folder,
+        unet_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(unet)),
+        text_encoder_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(text_encoder)),
+    )
+    return folder / "pytorch_lora_weights.safetensors"

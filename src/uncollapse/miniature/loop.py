@@ -1,0 +1,149 @@
+"""`fit`: the one training loop of the miniature, seeded, resumable and logged.
+
+What a step sees depends on the seed and the step number alone, so that a run that was interrupted and
+resumed goes the way an uninterrupted one would have gone.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from uncollapse.files import writing
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train; the rate warms up linearly and falls along a cosine to a fiftieth.
+
+    A batch is worked on in ``parts`` at once, as many on any machine, so that results repeat.
+    """
+
+    steps: int
+    batch: int
+    lr: float
+    warmup: int = 100
+    weight_decay: float = 0.01
+    ema: float | None = None
+    parts: int = 2
+
+    def factor(self, step: int) -> float:
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _average(ema: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:
+    decay = min(decay, (1 + step) / (10 + step))
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            ema[name].lerp_(value.detach(), 1 - decay)
+
+
+@contextmanager
+def _workers(parts: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool of one worker a part; the workers share the threads that torch may use."""
+    threads = torch.get_num_threads()
+    each = max(1, threads // parts)
+    torch.set_num_threads(each)
+    with ThreadPoolExecutor(parts, initializer=torch.set_num_threads, initargs=(each,)) as pool:
+        yield pool
+    torch.set_num_threads(threads)
+
+
+def _fill_gradients(
+    parameters: list[nn.Parameter],
+    loss: Callable[[torch.Generator, int], Tensor],
+    schedule: Schedule,
+    step: int,
+    pool: ThreadPoolExecutor,
+) -> float:
+    """Set each parameter's gradient to the mean over the parts of the batch; returns the mean loss.
+
+    Models as small as these gain nothing from several threads inside an operation, and nearly all of it from
+    working on the parts of a batch at once.
+    """
+
+    def part(index: int) -> tuple[float, tuple[Tensor, ...]]:
+        generator = torch.Generator().manual_seed(1_000_003 * step + 17 + index)
+        value = loss(generator, schedule.batch // schedule.parts)
+        return value.item(), torch.autograd.grad(value, parameters)
+
+    values, gradients = zip(*pool.map(part, range(schedule.parts)), strict=True)
+    for parameter, *grads in zip(parameters, *gradients, strict=True):
+        parameter.grad = sum(grads[1:], grads[0].clone()).div_(schedule.parts)
+    return sum(values) / schedule.parts
+
+
+def fit(
+    name: str,
+    model: nn.Module,
+    loss: Callable[[torch.Generator, int], Tensor],
+    schedule: Schedule,
+    folder: Path,
+    *,
+    checkpoint_every: int = 200,
+) -> nn.Module:
+    """Train ``model`` in place; ``loss(generator, batch)`` draws a batch and returns its mean loss.
+
+    With ``schedule.ema`` the model ends with the averaged weights. Keeps ``NAME.ckpt`` (to resume from) and
+    ``NAME.jsonl`` (loss and seconds) in ``folder``.
+    """
+    checkpoint, log = folder / f"{name}.ckpt", folder / f"{name}.jsonl"
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay)
+    ema = {k: v.detach().clone() for k, v in model.state_dict().items()} if schedule.ema else {}
+    first, seconds = 0, 0.0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        ema, first, seconds = state["ema"], state["step"], state["seconds"]
+    model.train()
+    started, recent = time.monotonic() - seconds, []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress, log.open("a") as lines, _workers(schedule.parts) as pool:
+        bar = progress.add_task(name, total=schedule.steps, completed=first)
+        for step in range(first, schedule.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = schedule.lr * schedule.factor(step)
+            value = _fill_gradients(parameters, loss, schedule, step, pool)
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            if schedule.ema:
+                _average(ema, model, schedule.ema, step)
+            recent.append(value)
+            progress.update(
+                bar, advance=1, description=f"{name} loss {sum(recent[-50:]) / len(recent[-50:]):.4f}"
+            )
+            if (step + 1) % 50 == 0:
+                seconds = time.monotonic() - started
+                record = {
+                    "step": step + 1,
+                    "loss": sum(recent[-50:]) / len(recent[-50:]),
+                    "seconds": round(seconds),
+                }
+                lines.write(json.dumps(record) + "\n")
+                lines.flush()
+            if (step + 1) % checkpoint_every == 0 or step + 1 == schedule.steps:
+                state = {
+                    "model": model.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "ema": ema,
+                    "step": step + 1,
+                    "seconds": time.monotonic() - started,
+                }
+                with writing(checkpoint) as part:
+                    torch.save(state, part)
+    if schedule.ema:
+        model.load_state_dict(ema)
+    return model.eval()

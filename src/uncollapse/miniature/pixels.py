@@ -1,0 +1,21 @@
+"""Pictures to tensors and back; every model of the miniature sees RGB in [-1, 1]."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+
+def to_tensor(pictures: Sequence[Image.Image] | NDArray) -> Tensor:
+    """``[n, 3, height, width]`` float32 in [-1, 1] from PIL images or ``[n, height, width, 3]`` uint8."""
+    array = np.stack([np.asarray(p) for p in pictures])
+    return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
+
+
+def to_images(tensor: Tensor) -> list[Image.Image]:
+    """PIL images from ``[n, 3, height, width]`` in [-1, 1]; values outside are clipped."""
+    array = ((tensor.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    return [Image.fromarray(a) for a in array]

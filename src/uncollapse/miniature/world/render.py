@@ -1,0 +1,93 @@
+"""`render`: a scene drawn at three times its size, put into its style and averaged down to 64×64."""
+
+import random
+
+import numpy as np
+from PIL import Image
+
+from . import accessories, places, subjects
+from .pen import OVERSAMPLING, SIZE, Pen
+from .scene import Scene
+from .styles import FILTERS
+from .vocabulary import COLOURS
+
+
+def _paint_pattern(image: Image.Image, base: tuple, pen: Pen, pattern: str, colour: tuple) -> Image.Image:
+    """Repaint part of the pixels that have exactly the body colour, by a rule in the pen's units."""
+    pixels = np.asarray(image).copy()
+    body = (pixels == np.array([*base, 255], np.uint8)).all(-1)
+    rows, columns = np.nonzero(body)
+    x = pen.sign * (columns / OVERSAMPLING - pen.x) / pen.unit
+    y = (rows / OVERSAMPLING - pen.y) / pen.unit
+    if pattern == "striped":
+        chosen = np.mod(x + 0.4 * y + 0.1, 0.44) < 0.2
+    elif pattern == "spotted":
+        row = np.floor(y / 0.34)
+        dx = np.mod(x + 0.17 * np.mod(row, 2), 0.38) - 0.19
+        dy = np.mod(y, 0.34) - 0.17
+        chosen = dx**2 + dy**2 < 0.125**2
+    else:
+        chosen = x < 0
+    pixels[rows[chosen], columns[chosen], :3] = colour
+    return Image.fromarray(pixels, "RGBA")
+
+
+def _draw_subject(
+    canvas: Image.Image,
+    name: str,
+    colour: str,
+    place: tuple[float, float, float, bool],
+    pattern: tuple[str | None, str | None],
+    accessory: str | None,
+) -> None:
+    layer = Image.new("RGBA", canvas.size, (0, 0, 0, 0))
+    pen = Pen(layer, *place)
+    # One step off the palette, so that no eye, wheel or belly shares the exact body colour.
+    r, g, b = COLOURS[colour]
+    base = (r - 1, g, b)
+    grips = subjects.DRAWINGS[name](pen, base)
+    if pattern[0] and pattern[1]:
+        layer = _paint_pattern(layer, base, pen, pattern[0], COLOURS[pattern[1]])
+    canvas.paste(layer, (0, 0), layer)
+    if accessory:
+        accessories.DRAWINGS[accessory](Pen(canvas, *place), grips)
+
+
+def render(scene: Scene) -> Image.Image:
+    """Draw the scene, RGB, 64×64. The same scene always gives the same pixels."""
+    rng = random.Random(scene.seed)
+    canvas = Image.new("RGB", (SIZE * OVERSAMPLING, SIZE * OVERSAMPLING))
+    places.DRAWINGS[scene.place](Pen(canvas), rng)
+    mirrored = rng.random() < 0.5
+    x = 32 + rng.uniform(-2.5, 2.5)
+    unit = 18 * rng.uniform(0.95, 1.05)
+    y = 58 + rng.uniform(-1, 1.5) - unit
+    if scene.second:
+        side = rng.choice((-1, 1))
+        x, unit = x + side * 11, unit * 0.85
+        y = 58 + rng.uniform(-1, 1) - unit
+        small = unit * 0.7
+        _draw_subject(
+            canvas,
+            scene.second,
+            scene.second_colour or "red",
+            (
+                32 - side * 18 + rng.uniform(-1.5, 1.5),
+                58 + rng.uniform(-1, 1) - small,
+                small,
+                rng.random() < 0.5,
+            ),
+            (None, None),
+            None,
+        )
+    _draw_subject(
+        canvas,
+        scene.subject,
+        scene.colour,
+        (x, y, unit, mirrored),
+        (scene.pattern, scene.pattern_colour),
+        scene.accessory,
+    )
+    pixels = FILTERS[scene.style](np.asarray(canvas, np.float32) / np.float32(255))
+    small_pixels = pixels.reshape(SIZE, OVERSAMPLING, SIZE, OVERSAMPLING, 3).mean((1, 3))
+    return Image.fromarray((small_pixels * 255 + 0.5).astype(np.uint8))

@@ -1,0 +1,16 @@
+"""Adjusts diffusers pipelines in place and gives them back untouched.
+
+    handle           apply(pipe, …) and the handle that undoes it
+    token_level      learned rows of the token table
+    prompt_level     the text encoder's output, by encoding the prompt and its anchor twin
+    pairing          which token of a prompt moves toward which of its twin
+    encode_step      how a pipeline's own encode method is wrapped, and what its results look like
+    anchor_encoder   the frozen base encoder, for the anchor twin
+    components       which of a pipeline's parts encode text
+
+Nothing here imports diffusers: a pipeline is whatever has these parts.
+"""
+
+from .handle import Handle, apply
+
+__all__ = ["Handle", "apply"]

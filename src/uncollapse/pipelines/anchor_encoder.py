@@ -1,0 +1,121 @@
+"""The frozen base text encoder, borrowed for one call.
+
+Fine-tuning moves the text encoder, and with it what "dog" means. An anchor encoded by the tuned encoder
+has drifted along with the concept, and moving toward it undoes little. So the anchor twin is encoded with
+the adapters (LoRA and the rest of PEFT) switched off, or by another model's encoder, and everything is put
+back afterwards, also when the call fails.
+
+An adapter that was fused and then unloaded cannot be told from the model's own weights: pass ``base=``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import nn
+
+from ..errors import PipelineError
+from .components import text_encoders
+
+__all__ = ["adapters_off", "base_encoder", "check_base"]
+
+
+@contextmanager
+def base_encoder(pipe, base=None) -> Iterator[bool]:
+    """Within it, the pipeline encodes text as before its personalisation.
+
+    Args:
+        pipe: the personalised pipeline.
+        base: a pipeline, or a text encoder, that was never tuned; None for the pipeline's own
+            encoder with its adapters off.
+
+    Yields: whether that makes a difference to how ``pipe`` would encode now.
+    """
+    encoders = text_encoders(pipe) if base is None else _encoders_of(base)
+    with ExitStack() as stack:
+        if base is not None:
+            stack.enter_context(_swapped(pipe, encoders))
+        had_adapters = stack.enter_context(adapters_off(encoders.values()))
+        yield base is not None or had_adapters
+
+
+def check_base(pipe, base) -> None:
+    """Raise PipelineError unless ``base`` has an encoder to lend for each that it names."""
+    ours, theirs = text_encoders(pipe), _encoders_of(base)
+    if not theirs or not set(theirs) <= set(ours):
+        raise PipelineError(
+            f"apply(): base is a {type(base).__name__} with text encoders {sorted(theirs)}, but the pipeline "
+            f"has {sorted(ours)}. Pass a pipeline of the same class, or the text encoder itself."
+        )
+    for name, encoder in theirs.items():
+        here, there = _device(ours[name]), _device(encoder)
+        if here != there:
+            raise PipelineError(
+                f"apply(): base's {name} is on {there} but the pipeline's is on {here}. Call "
+                f"base.to({str(here)!r})."
+            )
+
+
+def _encoders_of(base) -> dict[str, nn.Module]:
+    return {"text_encoder": base} if isinstance(base, nn.Module) else text_encoders(base)
+
+
+def _device(module: nn.Module) -> torch.device:
+    return next(module.parameters()).device
+
+
+@contextmanager
+def _swapped(pipe, encoders: dict[str, nn.Module]) -> Iterator[None]:
+    """Put other encoders in, past diffusers' ``__setattr__``, which would write them into its config."""
+    own = {name: pipe.__dict__[name] for name in encoders}
+    try:
+        pipe.__dict__.update(encoders)
+        yield
+    finally:
+        pipe.__dict__.update(own)
+
+
+@contextmanager
+def adapters_off(modules: Iterable[nn.Module]) -> Iterator[bool]:
+    """Switch off every PEFT layer, and leave which were on, active or merged as it was.
+
+    PEFT's own ``enable_adapters`` also rewrites ``requires_grad`` and the active names, so only the flag it
+    sets is set here. A merged layer unmerges itself when it runs switched off, and merging again would
+    round differently: its weights are copied and put back.
+    """
+    layers = [layer for module in modules for layer in _adapter_layers(module)]
+    were_off = [layer._disable_adapters for layer in layers]
+    merged = [
+        (layer, list(layer.merged_adapters), _copies(layer)) for layer in layers if layer.merged_adapters
+    ]
+    try:
+        for layer in layers:
+            layer._disable_adapters = True
+        yield not all(were_off)
+    finally:
+        for layer, was_off in zip(layers, were_off, strict=True):
+            layer._disable_adapters = was_off
+        for layer, adapters, weights in merged:
+            layer.merged_adapters = adapters
+            with torch.no_grad():
+                for parameter, copy in weights:
+                    parameter.copy_(copy)
+
+
+def _adapter_layers(module: nn.Module) -> list:
+    if "peft" not in sys.modules:  # never imported, so nothing can be wrapped by it
+        return []
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils.other import AuxiliaryTrainingWrapper
+
+    return [
+        layer for layer in module.modules() if isinstance(layer, BaseTunerLayer | AuxiliaryTrainingWrapper)
+    ]
+
+
+def _copies(layer) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    base = layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer.original_module
+    return [(parameter, parameter.detach().clone()) for parameter in base.parameters()]

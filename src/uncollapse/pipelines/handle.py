@@ -1,0 +1,146 @@
+"""``apply(pipe, …)`` and the handle that undoes it."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable
+from contextlib import ExitStack
+
+from ..anchors import check_anchor
+from ..concept import Concept
+from ..errors import AdjustmentError, PipelineError, PlaceholderError
+from ..placeholders import learned_tokens
+from .anchor_encoder import check_base
+from .components import tokenizer_and_encoder
+from .encode_step import wrap_encode
+from .prompt_level import PromptAdjuster
+from .token_level import rewrite_rows
+
+__all__ = ["Handle", "apply"]
+
+
+class Handle:
+    """An adjustment in force. Leave its ``with`` block, or call ``remove()``, to undo it."""
+
+    def __init__(self, concepts: tuple[Concept, ...], undo: ExitStack) -> None:
+        self.concepts = concepts
+        self._undo = undo
+
+    def remove(self) -> None:
+        """Give the pipeline back as it was, bit for bit. A second call does nothing."""
+        self._undo.close()
+
+    def __enter__(self) -> Handle:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.remove()
+
+    def __repr__(self) -> str:
+        return f"Handle({', '.join(map(repr, self.concepts))})"
+
+
+def apply(pipe, concept: str | Concept | Iterable[Concept], *, base=None, **settings) -> Handle:
+    """Adjust a diffusers pipeline until the handle is removed. Prompts, seeds and calls stay as they are.
+
+    Args:
+        pipe: a pipeline with one tokenizer and text encoder (Stable Diffusion 1 and 2 and their kin).
+        concept: a placeholder, a ``Concept``, or several Concepts.
+        base: a pipeline or text encoder that was never fine-tuned, to encode anchors at prompt level. Needed
+            when the encoder's own weights were trained; adapters are switched off without it.
+        settings: with a placeholder, the other fields of its ``Concept``: ``anchor`` (required), ``alpha``,
+            ``beta``, ``norm_blend``, ``level``, ``anchor_encoder``.
+
+    Returns: a handle, usable as a context manager.
+        Level "auto" is the token level when the placeholder is made of learned tokens alone ("<my-cat>"),
+        else the prompt level ("sks dog", "<new1> cat").
+        In a prompt of several concepts, tokens outside the placeholders follow the mean of their settings.
+        A pipeline is adjusted once at a time: a second ``apply`` is refused until the first is removed.
+    Raises: PipelineError, PlaceholderError, AnchorError, AdjustmentError, EmbeddingError; the pipeline is
+        then as it was.
+
+    Example:
+        >>> with uc.apply(pipe, "sks dog", anchor="dog", alpha=0.2):  # doctest: +SKIP
+        ...     image = pipe("a photo of sks dog in the grand canyon").images[0]
+    """
+    concepts = _concepts(concept, settings)
+    tokenizer, text_encoder = tokenizer_and_encoder(pipe)
+    _check_tokenizer(tokenizer)
+    if base is not None:
+        check_base(pipe, base)
+    in_table = [c for c in concepts if _level(c, tokenizer) == "token"]
+    in_prompt = [c for c in concepts if c not in in_table]
+    _check_encoders(in_prompt)
+
+    with ExitStack() as undo:
+        _claim(pipe, undo)
+        if in_table:
+            _claim(text_encoder, undo)
+        for each in in_table:
+            undo.callback(rewrite_rows(tokenizer, text_encoder, each))
+        undo.callback(wrap_encode(pipe, PromptAdjuster(pipe, tokenizer, in_prompt, in_table, base)))
+        return Handle(concepts, undo.pop_all())
+
+
+def _concepts(concept: str | Concept | Iterable[Concept], settings: dict) -> tuple[Concept, ...]:
+    if isinstance(concept, str):
+        return (Concept(concept, **{"anchor": "", **settings}),)
+    if settings:
+        raise AdjustmentError(
+            f"apply(): {', '.join(settings)} given beside a Concept, which has settings of its own. Set them "
+            "in the Concept: Concept(placeholder, anchor, alpha=…)."
+        )
+    concepts = (concept,) if isinstance(concept, Concept) else tuple(concept)
+    if not concepts or not all(isinstance(each, Concept) for each in concepts):
+        raise AdjustmentError(
+            f"apply(): {concept!r} is neither a placeholder nor Concepts. "
+            'Pass "sks dog" with anchor="dog", or [Concept("sks dog", "dog"), …].'
+        )
+    names = [" ".join(each.placeholder.split()).casefold() for each in concepts]
+    for name in {name for name in names if names.count(name) > 1}:
+        raise PlaceholderError(f"apply(): two concepts have the placeholder {name!r}. Give each its own.")
+    for each in concepts:
+        for other in concepts:
+            check_anchor(each.anchor, other.placeholder)
+    return concepts
+
+
+def _level(concept: Concept, tokenizer) -> str:
+    if concept.level != "auto":
+        return concept.level
+    learned = learned_tokens(tokenizer, concept.placeholder)
+    return "token" if set(tokenizer.tokenize(concept.placeholder)) <= set(learned) else "prompt"
+
+
+def _check_tokenizer(tokenizer) -> None:
+    if not getattr(tokenizer, "is_fast", False) or tokenizer.model_max_length > 100_000:
+        raise PipelineError(
+            f"apply(): {type(tokenizer).__name__} cannot say which characters a token covers, or has no "
+            "maximal length, so words cannot be paired. Load the pipeline with its fast tokenizer."
+        )
+
+
+def _check_encoders(concepts: list[Concept]) -> None:
+    if len({concept.anchor_encoder for concept in concepts}) > 1:
+        raise AdjustmentError(
+            "apply(): the concepts ask for both the base and the tuned anchor encoder, but the anchors of a "
+            "prompt are encoded together. Give all the same anchor_encoder."
+        )
+
+
+_claimed: weakref.WeakSet = weakref.WeakSet()
+_claiming = threading.Lock()
+
+
+def _claim(owner: object, undo: ExitStack) -> None:
+    """Note that ``owner`` is adjusted, so that it is not adjusted twice over."""
+    with _claiming:
+        if owner in _claimed:
+            raise PipelineError(
+                f"apply(): this {type(owner).__name__} is adjusted already, and adjusting it again would "
+                "move it twice. Call handle.remove() first, or pass all concepts at once: apply(pipe, "
+                "[Concept(…), …])."
+            )
+        _claimed.add(owner)
+    undo.callback(_claimed.discard, owner)

@@ -1,0 +1,64 @@
+"""Whole files or none, and settings that can be read back."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from toys import picture
+from uncollapse.errors import OutputError
+from uncollapse.output import check_writable, save_png, save_text, write_atomically
+
+
+def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = save_text("before", tmp_path / "report.html")
+
+    def half_way(unfinished):
+        unfinished.write_text("half")
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError):
+        write_atomically(path, half_way)
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_system_error_becomes_a_sentence(tmp_path):
+    def no_space(unfinished):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OutputError, match=r"report\.html.*No space left on device"):
+        write_atomically(tmp_path / "report.html", no_space)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_are_made_and_files_are_as_readable_as_others(tmp_path):
+    path = save_text("text", tmp_path / "a" / "b" / "report.html")
+    other = tmp_path / "other"
+    other.touch()
+    assert path.stat().st_mode == other.stat().st_mode
+
+
+def test_a_png_carries_its_settings(tmp_path):
+    settings = {"prompt": "a photo of sks cat – “été”", "seed": 3, "adjustment": {"alpha": 0.2}}
+    path = save_png(picture("red"), tmp_path / "image.png", settings)
+    with Image.open(path) as image:
+        assert json.loads(image.text["uncollapse"]) == settings
+        assert image.getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_the_check_leaves_nothing_behind(tmp_path):
+    check_writable(tmp_path / "new" / "deeper")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_check_names_a_file_in_the_way(tmp_path):
+    save_text("", tmp_path / "file")
+    with pytest.raises(OutputError, match="is a file"):
+        check_writable(tmp_path / "file" / "folder")
+
+
+def test_the_check_finds_a_folder_that_takes_no_files():
+    with pytest.raises(OutputError, match="Cannot write to"):
+        check_writable(Path("/proc/uncollapse"))

@@ -1,0 +1,152 @@
+"""The handle: in force, removed, refused; and pipelines that do not meet."""
+
+import threading
+
+import diffusers
+import pytest
+import torch
+
+import uncollapse as uc
+from conftest import assert_same_state, encode, make_pipeline, state_of
+from uncollapse.errors import AdjustmentError, AnchorError, PipelineError, PlaceholderError
+
+PROMPT = "a photo of sks cat in the snow"
+
+
+def test_it_acts_until_removed_with_or_without_a_block(pipe):
+    before, plain = state_of(pipe), encode(pipe, PROMPT)[0]
+    handle = uc.apply(pipe, "sks cat", anchor="cat")
+    assert not torch.equal(encode(pipe, PROMPT)[0], plain)
+    assert "sks cat" in repr(handle)
+    with handle as same:
+        assert same is handle
+    assert torch.equal(encode(pipe, PROMPT)[0], plain)
+    handle.remove()
+    assert_same_state(before, state_of(pipe))
+
+
+def test_a_second_adjustment_of_the_same_pipeline_is_refused(pipe):
+    with uc.apply(pipe, "sks cat", anchor="cat"):
+        adjusted = encode(pipe, PROMPT)[0]
+        with pytest.raises(PipelineError, match=r"adjusted already.*handle.remove\(\)"):
+            uc.apply(pipe, "sks dog", anchor="dog")
+        assert torch.equal(encode(pipe, PROMPT)[0], adjusted)
+    uc.apply(pipe, "sks dog", anchor="dog").remove()
+
+
+def test_pipelines_do_not_meet(pipe):
+    other = make_pipeline()
+    plain = encode(other, PROMPT)[0]
+    with uc.apply(pipe, "sks cat", anchor="cat"), uc.apply(other, "sks cat", anchor="dog", alpha=0.9):
+        one, two = encode(pipe, PROMPT)[0], encode(other, PROMPT)[0]
+    assert not torch.equal(one, two)
+    with uc.apply(pipe, "sks cat", anchor="cat"):
+        assert torch.equal(encode(other, PROMPT)[0], plain)
+        assert torch.equal(encode(make_pipeline(), PROMPT)[0], plain)
+
+
+def test_threads_on_two_pipelines_do_not_meet(lora_pipe):
+    other = make_pipeline()
+    expected, found = {}, {}
+    for pipe in (lora_pipe, other):
+        with uc.apply(pipe, "sks cat", anchor="cat"):
+            expected[pipe] = encode(pipe, PROMPT)[0]
+
+    def work(pipe):
+        for _ in range(5):
+            with uc.apply(pipe, "sks cat", anchor="cat"):
+                found.setdefault(pipe, []).append(encode(pipe, PROMPT)[0])
+
+    threads = [threading.Thread(target=work, args=(pipe,)) for pipe in (lora_pipe, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(torch.equal(one, expected[pipe]) for pipe in found for one in found[pipe])
+    assert [len(results) for results in found.values()] == [5, 5]
+
+
+def test_the_pipeline_saves_and_copies_as_usual_while_adjusted(pipe, tmp_path):
+    plain = encode(pipe, PROMPT)[0]
+    with uc.apply(pipe, "sks cat", anchor="cat"):
+        pipe.save_pretrained(tmp_path)
+        copy = diffusers.StableDiffusionPipeline.from_pipe(pipe, vae=pipe.vae)
+        assert torch.equal(encode(copy, PROMPT)[0], plain)
+    loaded = diffusers.StableDiffusionPipeline.from_pretrained(tmp_path)
+    torch.testing.assert_close(encode(loaded, PROMPT)[0], plain)
+
+
+def test_wrappers_of_others_survive(pipe):
+    """Personalisation projects override encode_prompt on the instance: before us, and after."""
+    own = pipe.encode_prompt
+    calls = []
+
+    def before(*args, **kwargs):
+        calls.append("before")
+        return own(*args, **kwargs)
+
+    pipe.encode_prompt = before
+    handle = uc.apply(pipe, "sks cat", anchor="cat")
+    encode(pipe, PROMPT)
+    assert calls == ["before", "before"]
+    ours = pipe.encode_prompt
+
+    def after(*args, **kwargs):
+        calls.append("after")
+        return ours(*args, **kwargs)
+
+    pipe.encode_prompt = after
+    handle.remove()
+    calls.clear()
+    encode(pipe, PROMPT)
+    assert calls == ["after", "before"]
+
+
+def test_a_method_that_calls_itself_is_adjusted_once(pipe, monkeypatch):
+    kind = type(pipe)
+    own = kind.encode_prompt
+    with uc.apply(pipe, "sks cat", anchor="cat"):
+        expected = encode(pipe, PROMPT)[0]
+
+    def outer(self, prompt, device, images, guidance, negative=None, inner=False):
+        if inner:
+            return own(self, prompt, device, images, guidance, negative)
+        return self.encode_prompt(prompt, device, images, guidance, negative, True)
+
+    monkeypatch.setattr(kind, "encode_prompt", outer)
+    with uc.apply(pipe, "sks cat", anchor="cat"):
+        assert torch.equal(encode(pipe, PROMPT)[0], expected)
+
+
+def test_what_is_not_understood_is_refused_before_anything_changes(pipe):
+    before = state_of(pipe)
+    cat = uc.Concept("sks", "cat")
+    cases = [
+        (("sks cat",), {}, AnchorError, "nothing to move toward"),
+        (("sks cat",), {"anchor": "cat", "alpha": 3}, AdjustmentError, "alpha=3"),
+        ((uc.Concept("sks cat", "cat"),), {"alpha": 0.3}, AdjustmentError, "alpha given beside a Concept"),
+        (([],), {}, AdjustmentError, "neither a placeholder nor Concepts"),
+        ((["sks cat"],), {}, AdjustmentError, "neither a placeholder nor Concepts"),
+        (([cat, uc.Concept("SKS", "dog")],), {}, PlaceholderError, "two concepts"),
+        (([cat, uc.Concept("qrx", "sks dog")],), {}, AnchorError, "holds the placeholder 'sks'"),
+        (
+            ([cat, uc.Concept("qrx", "dog", anchor_encoder="tuned")],),
+            {}, AdjustmentError, "same anchor_encoder",
+        ),
+    ]  # fmt: skip
+    for arguments, settings, error, message in cases:
+        with pytest.raises(error, match=message):
+            uc.apply(pipe, *arguments, **settings)
+    assert_same_state(before, state_of(pipe))
+
+
+def test_pipelines_without_one_tokenizer_and_encoder_are_refused(pipe):
+    for other in (object(), diffusers.DDPMPipeline(pipe.unet, pipe.scheduler)):
+        with pytest.raises(PipelineError, match="one of each"):
+            uc.apply(other, "sks cat", anchor="cat")
+    two = diffusers.StableDiffusionXLPipeline(
+        vae=pipe.vae, unet=pipe.unet, scheduler=pipe.scheduler, text_encoder=pipe.text_encoder,
+        tokenizer=pipe.tokenizer, text_encoder_2=pipe.text_encoder, tokenizer_2=pipe.tokenizer,
+    )  # fmt: skip
+    with pytest.raises(PipelineError, match="tokenizer_2"):
+        uc.apply(two, "sks cat", anchor="cat")
