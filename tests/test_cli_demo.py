@@ -92,3 +92,11 @@ def test_an_output_that_is_a_file_is_refused_before_any_work(tmp_path, monkeypat
     assert (result.exit_code, result.stdout) == (2, "")
     assert "is a file" in result.stderr
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_miniature_without_weights_says_how_to_make_them(tmp_path, monkeypatch, toy_miniature):
+    monkeypatch.setattr(toy_miniature, "CONCEPTS", {})
+    result = run("-o", tmp_path / "demo")
+    assert result.exit_code == 2
+    assert "python -m uncollapse.miniature.build" in result.stderr
+    assert not (tmp_path / "demo").exists()

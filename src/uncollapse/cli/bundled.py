@@ -6,7 +6,7 @@ from typing import Any
 
 from ..comparison import Measure
 from ..concept import Concept
-from ..errors import PlaceholderError
+from ..errors import FileFormatError, PlaceholderError
 from ..loading import load_lora
 from ..measures import clip_measure, judge_measure
 from ..metrics import ClipScorer
@@ -17,6 +17,11 @@ def bundled_concept(name: str | None) -> Any:
     from .. import miniature
 
     trained = [concept for concept in miniature.CONCEPTS.values() if concept.lora]
+    if not trained:
+        raise FileFormatError(
+            "The miniature has no trained weights: they are not in the package data. Make them with: "
+            "python -m uncollapse.miniature.build"
+        )
     for concept in trained:
         if name in (None, concept.name, concept.placeholder):
             return concept

@@ -7,9 +7,9 @@ never imports this package, apart from the commands that offer it as a default m
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .clip import clip_pixels
 from .concepts import CONCEPTS, DATA, ContextPrompt, PersonalConcept, context_prompts
 from .judge import Judge, Reading
+from .pixels import clip_pixels
 
 if TYPE_CHECKING:
     from diffusers import StableDiffusionPipeline

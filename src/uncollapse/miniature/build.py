@@ -21,6 +21,7 @@ from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 from . import autoencoder, clip, denoiser, judge, load_clip, load_judge, load_pipeline, quality
 from .card import write_card
 from .concepts import CONCEPTS, DATA
+from .device import best_device
 from .dreambooth import DreamBooth, train_dreambooth
 from .loop import Schedule
 from .pool import held_out_scene, load_pool
@@ -63,7 +64,7 @@ class Build:
 
     def text_encoder(self) -> CLIPTextModel:
         self.clip()
-        return CLIPTextModel.from_pretrained(self.work / "clip").eval()
+        return CLIPTextModel.from_pretrained(self.work / "clip", dtype=torch.float32).eval()
 
     def autoencoder(self) -> AutoencoderTiny:
         folder = self.work / "vae"
@@ -74,7 +75,7 @@ class Build:
     def latents(self) -> torch.Tensor:
         path = self.work / "latents.safetensors"
         if not path.exists():
-            vae = self.autoencoder()
+            vae = self.autoencoder().to(best_device())
             latents = autoencoder.encode(vae, self.pool()) * vae.config.scaling_factor
             save_file({"latents": latents.half()}, path)
         return load_file(path)["latents"]
@@ -111,6 +112,7 @@ class Build:
         pipe.save_pretrained(model)
         for part in ("vae", "text_encoder", "unet"):
             _halve(model / part)
+        _drop_derived(model / "vae" / "config.json")
         shutil.copytree(self.work / "clip", self.data / "clip", dirs_exist_ok=True)
         shutil.copy(self.work / "judge.safetensors", self.data / "judge.safetensors")
 
@@ -134,8 +136,8 @@ class Build:
             "judge accuracy on 2,000 held-out renders": judge.accuracy(reader),
             "CLIP retrieval in batches of 64 held-out pairs": clip.retrieval(clip_model, tokenizer),
             "autoencoder PSNR on 256 held-out renders, dB": autoencoder.psnr(pipe.vae, np.stack(renders)),
-            "composition on 200 held-out prompts": quality.composition(pipe, reader),
-            "seconds for eight pictures": quality.seconds_for_eight(pipe),
+            "composition on 200 held-out prompts": quality.composition(pipe.to(best_device()), reader),
+            "seconds for eight pictures on the CPU": quality.seconds_for_eight(pipe.to("cpu")),
             "package data, MB": sum(f.stat().st_size for f in self.data.rglob("*") if f.is_file()) / 1e6,
             "training minutes": {log.stem: _minutes(log) for log in sorted(self.work.glob("*.jsonl"))},
         }
@@ -159,6 +161,13 @@ def _halve(folder: Path) -> None:
     for path in folder.glob("*.safetensors"):
         halved = {k: v.half() if v.is_floating_point() else v for k, v in load_file(path).items()}
         save_file(halved, path, metadata={"format": "pt"})
+
+
+def _drop_derived(config: Path) -> None:
+    """Take out what `AutoencoderTiny` works out for itself and warns of when it finds it."""
+    settings = json.loads(config.read_text())
+    settings.pop("block_out_channels", None)
+    config.write_text(json.dumps(settings, indent=2) + "\n")
 
 
 def main(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
@@ -19,7 +18,7 @@ from .tokenizer import MAX_LENGTH
 from .world import describe, render
 
 # One part: every caption of the batch is a wrong answer for every other picture.
-SCHEDULE = Schedule(steps=1200, batch=128, lr=1e-3, weight_decay=0.05, parts=1)
+SCHEDULE = Schedule(steps=1600, batch=128, lr=1e-3, weight_decay=0.05, parts=1)
 
 
 def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
@@ -61,9 +60,9 @@ def train_clip(
         rng = random.Random(chosen[0])
         captions = [describe(scenes[i], rng) for i in chosen]
         tokens = tokenizer(captions, padding=True, return_tensors="pt")
-        pixels = to_tensor(pictures[sorted(chosen)])
+        pixels = to_tensor(pictures[sorted(chosen)], model.device)
         order = sorted(range(batch), key=chosen.__getitem__)
-        ids, mask = tokens.input_ids[order], tokens.attention_mask[order]
+        ids, mask = tokens.input_ids[order].to(model.device), tokens.attention_mask[order].to(model.device)
         return model(input_ids=ids, attention_mask=mask, pixel_values=pixels, return_loss=True).loss
 
     return fit("clip", model, loss, schedule, folder)
@@ -80,8 +79,3 @@ def retrieval(model: CLIPModel, tokenizer: CLIPTokenizer, batches: int = 8, size
         logits = model(**tokens, pixel_values=pixels).logits_per_image
         hits += (logits.argmax(1) == torch.arange(size)).sum().item()
     return hits / (batches * size)
-
-
-def clip_pixels(images: list[Image.Image]) -> Tensor:
-    """Pictures as the miniature's CLIP sees them, ``[n, 3, 64, 64]`` in [-1, 1]."""
-    return to_tensor([im.convert("RGB").resize((64, 64), Image.Resampling.LANCZOS) for im in images])

@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from .autoencoder import CHANNELS
+from .device import best_device
 from .loop import Schedule, fit
 from .pool import training_scene
 from .world import describe
@@ -43,6 +44,7 @@ def build_scheduler() -> DDIMScheduler:
         prediction_type="v_prediction",
         rescale_betas_zero_snr=True,
         timestep_spacing="trailing",
+        steps_offset=1,
         clip_sample=False,
     )
 
@@ -51,7 +53,7 @@ def encode_captions(captions: list[str], tokenizer: CLIPTokenizer, text_encoder:
     """``[n, 32, width]``, padded as `StableDiffusionPipeline` pads."""
     tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
     with torch.no_grad():
-        return text_encoder(tokens.input_ids).last_hidden_state
+        return text_encoder(tokens.input_ids.to(text_encoder.device)).last_hidden_state
 
 
 def v_loss(
@@ -66,10 +68,11 @@ def v_loss(
     # One noise level from each of n equal strata: every batch covers all of them.
     strata = (torch.arange(n) + torch.rand(n, generator=generator)) / n
     t = (strata * scheduler.config.num_train_timesteps).long()[torch.randperm(n, generator=generator)]
-    noise = torch.randn(latents.shape, generator=generator)
+    noise = torch.randn(latents.shape, generator=generator).to(latents)
+    t = t.to(latents.device)
     predicted = unet(scheduler.add_noise(latents, noise, t), t, prompt_embeds).sample
     target = scheduler.get_velocity(latents, noise, t)
-    alpha = scheduler.alphas_cumprod[t]
+    alpha = scheduler.alphas_cumprod.to(t.device)[t]
     snr = alpha / (1 - alpha)
     weight = (snr + 1).clamp(max=SNR_CEILING) / (snr + 1)
     return (weight * (predicted - target).pow(2).mean((1, 2, 3))).mean()
@@ -82,16 +85,18 @@ def train_denoiser(
     folder: Path,
     schedule: Schedule = SCHEDULE,
 ) -> UNet2DConditionModel:
-    """Train on the pool's scaled latents ``[n, 8, 16, 16]``, each captioned anew whenever it is seen."""
+    """Train on the pool's scaled latents ``[n, 12, 16, 16]``, each captioned anew whenever it is seen."""
     torch.manual_seed(0)
     unet, scheduler = build_denoiser(text_encoder.config.hidden_size), build_scheduler()
     scenes = [training_scene(i) for i in range(len(latents))]
+    text_encoder.to(best_device())
 
     def loss(generator: torch.Generator, batch: int) -> Tensor:
         chosen = torch.randint(len(scenes), (batch,), generator=generator).tolist()
         rng = random.Random(chosen[0])
         captions = ["" if rng.random() < UNCAPTIONED else describe(scenes[i], rng) for i in chosen]
         prompt_embeds = encode_captions(captions, tokenizer, text_encoder)
-        return v_loss(unet, scheduler, latents[chosen].float(), prompt_embeds, generator)
+        clean = latents[chosen].to(unet.device).float()
+        return v_loss(unet, scheduler, clean, prompt_embeds, generator)
 
     return fit("denoiser", unet, loss, schedule, folder)

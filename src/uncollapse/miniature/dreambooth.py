@@ -4,6 +4,7 @@ No prior preservation and no regularisation: the short recipe whose collapse the
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from diffusers.utils import convert_state_dict_to_diffusers
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
+from safetensors.torch import save_file
 
 from .concepts import PersonalConcept
 from .denoiser import v_loss
@@ -55,11 +57,10 @@ def train_dreambooth(
     optimizer = torch.optim.AdamW(groups, weight_decay=1e-4)
     scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
     with torch.no_grad():
-        images = to_tensor(concept.reference_images())
+        images = to_tensor(concept.reference_images(), unet.device)
         latents = pipe.vae.encode(images).latents * pipe.vae.config.scaling_factor
-    tokens = pipe.tokenizer(
-        f"a photo of {concept.placeholder}", padding="max_length", return_tensors="pt"
-    ).input_ids
+    prompt = f"a photo of {concept.placeholder}"
+    tokens = pipe.tokenizer(prompt, padding="max_length", return_tensors="pt").input_ids.to(unet.device)
     for step in range(settings.steps):
         prompt_embeds = text_encoder(tokens).last_hidden_state.expand(len(latents), -1, -1)
         generator = torch.Generator().manual_seed(settings.seed * 100_003 + step)
@@ -72,5 +73,6 @@ def train_dreambooth(
         folder,
         unet_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(unet)),
         text_encoder_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(text_encoder)),
+        save_function=partial(save_file, metadata={"format": "pt", "instance_prompt": prompt}),
     )
     return folder / "pytorch_lora_weights.safetensors"

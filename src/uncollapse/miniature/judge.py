@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from .clip import clip_pixels
+from .device import best_device
 from .loop import Schedule, fit
-from .pixels import to_tensor
+from .pixels import clip_pixels, to_tensor
 from .pool import held_out_scene, training_scene
 from .world import ACCESSORIES, COLOURS, PATTERNS, PLACES, STYLES, SUBJECTS, Scene, render
 from .world.vocabulary import COLOURLESS_STYLES
@@ -33,7 +33,7 @@ HEADS: dict[str, tuple[str | None, ...]] = {
 }
 COLOUR_HEADS = ("colour", "pattern", "pattern_colour")
 UNSEEN = -100  # cross_entropy ignores it
-SCHEDULE = Schedule(steps=2600, batch=64, lr=2e-3, weight_decay=0.02, ema=0.995)
+SCHEDULE = Schedule(steps=5000, batch=64, lr=2e-3, weight_decay=0.02, ema=0.995)
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Judge(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 24, 48, 96, 160)
+        widths = (3, 32, 64, 96, 160)
         self.trunk = nn.Sequential(*(_Block(a, b) for a, b in zip(widths, widths[1:], strict=False)))
         # The 4×4 grid is kept: what stands left, right and above matters.
         self.mix = nn.Linear(160 * 16, 256)
@@ -116,19 +116,22 @@ def _perturb(x: Tensor, generator: torch.Generator) -> Tensor:
     amount = torch.rand(len(x), generator=generator)[:, None, None, None]
     x = torch.where(amount < 0.5, x, x.lerp(blurred, (amount - 0.5) * 2))
     noise = torch.randn(x.shape, generator=generator)
-    return x + noise * 0.12 * torch.rand(len(x), generator=generator)[:, None, None, None]
+    return x + noise * 0.08 * torch.rand(len(x), generator=generator)[:, None, None, None]
 
 
 def train_judge(pictures: NDArray, folder: Path, schedule: Schedule = SCHEDULE) -> Judge:
     """Train on random pictures of the pool."""
     torch.manual_seed(0)
     model = Judge()
-    targets = labels([training_scene(i) for i in range(len(pictures))])
+    device = best_device()
+    targets = {n: t.to(device) for n, t in labels([training_scene(i) for i in range(len(pictures))]).items()}
 
     def loss(generator: torch.Generator, batch: int) -> Tensor:
         chosen = torch.randint(len(pictures), (batch,), generator=generator).sort().values
-        logits = model(_perturb(to_tensor(pictures[chosen.numpy()]), generator))
-        losses = [F.cross_entropy(logits[n], targets[n][chosen], label_smoothing=0.02) for n in HEADS]
+        logits = model(_perturb(to_tensor(pictures[chosen.numpy()]), generator).to(device))
+        losses = [
+            F.cross_entropy(logits[n], targets[n][chosen.to(device)], label_smoothing=0.02) for n in HEADS
+        ]
         return torch.stack(losses).sum()
 
     fit("judge", model, loss, schedule, folder)

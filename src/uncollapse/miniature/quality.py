@@ -15,7 +15,8 @@ STEPS = 20
 
 def _latents(pipe: StableDiffusionPipeline, seeds: list[int]) -> torch.Tensor:
     shape = (1, pipe.unet.config.in_channels, pipe.unet.config.sample_size, pipe.unet.config.sample_size)
-    return torch.cat([torch.randn(shape, generator=torch.Generator().manual_seed(s)) for s in seeds])
+    noise = [torch.randn(shape, generator=torch.Generator().manual_seed(s)) for s in seeds]
+    return torch.cat(noise).to(pipe.device)
 
 
 def composition(

@@ -49,12 +49,13 @@ def train_textual_inversion(
     scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
     with torch.no_grad():
         latents = (
-            pipe.vae.encode(to_tensor(concept.reference_images())).latents * pipe.vae.config.scaling_factor
+            pipe.vae.encode(to_tensor(concept.reference_images(), unet.device)).latents
+            * pipe.vae.config.scaling_factor
         )
     table.requires_grad_()
     for step in range(settings.steps):
         prompts = [PROMPTS[(step + i) % len(PROMPTS)].format(placeholder) for i in range(len(latents))]
-        tokens = tokenizer(prompts, padding="max_length", return_tensors="pt").input_ids
+        tokens = tokenizer(prompts, padding="max_length", return_tensors="pt").input_ids.to(unet.device)
         with torch.no_grad():
             table[row] = learned
         generator = torch.Generator().manual_seed(settings.seed * 100_003 + step)

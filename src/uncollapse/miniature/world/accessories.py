@@ -42,7 +42,7 @@ def sunglasses(pen: Pen, grips: Grips) -> None:
 
 def balloon(pen: Pen, grips: Grips) -> None:
     x, y = grips.hand
-    pen.line([(x, y), (x + 0.42, -0.5)], INK, 0.9)
+    pen.line([(x, y), (x + 0.42, -0.5)], INK, 1.1)
     pen.ellipse(x + 0.46, -0.98, 0.36, 0.44, RED)
     pen.dot(x + 0.36, -1.14, 1.2, (255, 170, 170))
 
@@ -54,9 +54,7 @@ def umbrella(pen: Pen, grips: Grips) -> None:
     middle = x - 0.35
     pen.polygon([(middle - 0.95, top), *circle_points(middle, top, 0.95, 0.55, 3.14, 6.28)], (70, 190, 220))
     for left, colour in ((-0.95, RED), (-0.19, GOLD), (0.57, (90, 190, 90))):
-        pen.polygon(
-            [(middle + left, top), (middle, top - 0.54), (middle + left + 0.38, top)], colour, INK, line=0.7
-        )
+        pen.polygon([(middle + left, top), (middle, top - 0.54), (middle + left + 0.38, top)], colour, None)
 
 
 def flag(pen: Pen, grips: Grips) -> None:

@@ -1,4 +1,7 @@
-"""`Pen`: draws shapes in the units of whatever is being drawn, outlined, at three times the final size."""
+"""`Pen`: draws shapes in the units of whatever is being drawn, at three times the final size.
+
+Shapes are outlined in a darker shade of their own colour: soft enough for a small autoencoder to keep.
+"""
 
 import math
 
@@ -10,17 +13,39 @@ INK = (45, 38, 52)
 
 Point = tuple[float, float]
 Colour = tuple[int, int, int]
+SHADE: Colour = (-1, -1, -1)  # as an outline: a darker shade of the fill
+
+
+def shade(colour: Colour) -> Colour:
+    """The colour's own shadow."""
+    r, g, b = colour
+    return (r * 5 // 8, g * 5 // 8, b * 5 // 8)
 
 
 class Pen:
-    """A pen on ``image`` whose origin is (x, y) and whose unit is ``unit``, both in final pixels."""
+    """A pen on ``image`` whose origin is (x, y) and whose unit is ``unit``, both in final pixels.
+
+    A pen that is not ``shading`` leaves out every outline that is not asked for by its colour.
+    """
 
     def __init__(
-        self, image: Image.Image, x: float = 0, y: float = 0, unit: float = 1, mirrored: bool = False
+        self,
+        image: Image.Image,
+        x: float = 0,
+        y: float = 0,
+        unit: float = 1,
+        mirrored: bool = False,
+        shading: bool = True,
     ):
         self.draw = ImageDraw.Draw(image)
         self.x, self.y, self.unit = x, y, unit
         self.sign = -1 if mirrored else 1
+        self.shading = shading
+
+    def _outline(self, outline: Colour | None, fill: Colour) -> Colour | None:
+        if outline == SHADE:
+            return shade(fill) if self.shading else None
+        return outline
 
     def at(self, point: Point) -> Point:
         """Where a point given in the pen's units lies on the enlarged canvas."""
@@ -33,9 +58,9 @@ class Pen:
         return max(1, round(pixels * OVERSAMPLING))
 
     def polygon(
-        self, points: list[Point], fill: Colour, outline: Colour | None = INK, line: float = 1.0
+        self, points: list[Point], fill: Colour, outline: Colour | None = SHADE, line: float = 1.0
     ) -> None:
-        corners = [self.at(p) for p in points]
+        corners, outline = [self.at(p) for p in points], self._outline(outline, fill)
         self.draw.polygon(corners, fill=fill)
         if outline:
             self.draw.line(
@@ -49,9 +74,10 @@ class Pen:
         rx: float,
         ry: float,
         fill: Colour,
-        outline: Colour | None = INK,
+        outline: Colour | None = SHADE,
         line: float = 1.0,
     ) -> None:
+        outline = self._outline(outline, fill)
         cx, cy = self.at((x, y))
         rx, ry = rx * self.unit * OVERSAMPLING, ry * self.unit * OVERSAMPLING
         self.draw.ellipse(
@@ -68,9 +94,10 @@ class Pen:
         x1: float,
         y1: float,
         fill: Colour,
-        outline: Colour | None = INK,
+        outline: Colour | None = SHADE,
         radius: float = 0,
     ) -> None:
+        outline = self._outline(outline, fill)
         (ax, ay), (bx, by) = self.at((x0, y0)), self.at((x1, y1))
         self.draw.rounded_rectangle(
             (min(ax, bx), min(ay, by), max(ax, bx), max(ay, by)),

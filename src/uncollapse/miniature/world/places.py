@@ -23,8 +23,8 @@ def snow(pen: Pen, rng: random.Random) -> None:
             [(x - 8, peak + 13), (x, peak), (x + 8, peak + 13), (x + 3, peak + 10), (x - 3, peak + 14)], WHITE
         )
     pen.ellipse(32, 66, 52, 24, (240, 246, 252))
-    for _ in range(16):
-        pen.dot(rng.uniform(0, 64), rng.uniform(0, 62), rng.uniform(0.7, 1.2), WHITE)
+    for _ in range(9):
+        pen.dot(rng.uniform(0, 64), rng.uniform(0, 62), rng.uniform(0.9, 1.3), WHITE)
 
 
 def beach(pen: Pen, rng: random.Random) -> None:
@@ -32,7 +32,7 @@ def beach(pen: Pen, rng: random.Random) -> None:
     pen.ellipse(rng.uniform(26, 40), rng.uniform(8, 12), 6, 6, (255, 226, 90), (250, 190, 60))
     _fill(pen, 28, 44, (30, 140, 190))
     for y in (32, 37):
-        pen.line([(x, y + (x // 4 % 2)) for x in range(0, 66, 4)], (150, 215, 235), 0.8)
+        pen.line([(x, y + (x // 4 % 2)) for x in range(0, 66, 4)], (110, 190, 220), 1.2)
     pen.ellipse(32, 64, 56, 24, (244, 216, 150), (225, 190, 120))
     x = rng.choice((rng.uniform(3, 8), rng.uniform(56, 61)))
     pen.curve((x, 52), (x + 2, 36), (x + 1, 20), (140, 95, 55), 2.4)
@@ -71,11 +71,12 @@ def city(pen: Pen, rng: random.Random) -> None:
     _fill(pen, -1, 65, (190, 200, 220))
     x = -3.0
     while x < 64:
-        width, top = rng.uniform(10, 14), rng.uniform(4, 20)
+        width, top = rng.uniform(14, 19), rng.uniform(4, 20)
         pen.box(x, top, x + width, 50, rng.choice(((108, 116, 140), (136, 124, 140), (92, 100, 120))))
-        for wx in range(int(x) + 2, int(x + width) - 2, 4):
-            for wy in range(int(top) + 3, 46, 5):
-                pen.box(wx, wy, wx + 2, wy + 2.4, (255, 230, 130), None)
+        for column in (0.26, 0.74):
+            for wy in range(int(top) + 4, 44, 8):
+                middle = x + column * width
+                pen.box(middle - 2, wy, middle + 2, wy + 4.5, (222, 204, 140), None)
         x += width
     _fill(pen, 49, 65, (84, 84, 92))
     for x in range(2, 64, 12):
@@ -90,15 +91,15 @@ def ocean(pen: Pen, rng: random.Random) -> None:
     for x in (rng.uniform(3, 9), rng.uniform(55, 61), rng.uniform(10, 16)):
         for side in (-2.5, 2.5):
             pen.curve((x, 62), (x + side * 2, 52), (x + side, rng.uniform(36, 44)), (20, 130, 80), 2)
-    for _ in range(9):
-        r = rng.uniform(1.1, 2.2)
-        pen.ellipse(rng.uniform(2, 62), rng.uniform(10, 50), r, r, (150, 215, 240), (225, 245, 255), 0.7)
+    for _ in range(6):
+        r = rng.uniform(1.6, 2.6)
+        pen.ellipse(rng.uniform(2, 62), rng.uniform(10, 50), r, r, (120, 195, 230), None)
 
 
 def moon(pen: Pen, rng: random.Random) -> None:
     _fill(pen, -1, 65, (14, 14, 34))
-    for _ in range(22):
-        pen.dot(rng.uniform(0, 64), rng.uniform(0, 44), rng.uniform(0.4, 0.9), (255, 255, 230))
+    for _ in range(12):
+        pen.dot(rng.uniform(0, 64), rng.uniform(0, 44), rng.uniform(0.7, 1.1), (235, 235, 215))
     x, y = rng.choice((rng.uniform(8, 14), rng.uniform(50, 56))), rng.uniform(9, 13)
     pen.ellipse(x, y, 6.5, 6.5, (60, 120, 220), WHITE)
     pen.ellipse(x - 1.5, y - 1, 3, 2.2, (80, 180, 100), None)
@@ -161,18 +162,17 @@ def garden(pen: Pen, rng: random.Random) -> None:
         pen.polygon(
             [(left, 44), (left, 28), (left + 2.2, 25), (left + 4.4, 28), (left + 4.4, 44)],
             (252, 252, 248),
-            (170, 165, 160),
-            0.8,
+            (214, 216, 206),
+            1,
         )
-    for rail in (32, 39):
-        pen.line([(0, rail), (64, rail)], (200, 196, 190), 1.3)
-    for i in range(9):
-        x, y = 4 + i * 7 + rng.uniform(-2, 2), rng.uniform(48, 61)
+    pen.box(-1, 33, 65, 36, (238, 238, 230), None)
+    for i in range(6):
+        x, y = 6 + i * 10.5 + rng.uniform(-2, 2), rng.uniform(48, 61)
         colour = rng.choice(((240, 90, 120), (250, 200, 60), (200, 110, 220), (255, 255, 255)))
-        pen.line([(x, y), (x, y + 4)], (50, 130, 50), 0.9)
-        for px, py in circle_points(x, y, 1.7, 1.7, 0, 5.03, 5):
-            pen.dot(px, py, 1.15, colour)
-        pen.dot(x, y, 1.0, (250, 190, 40))
+        pen.line([(x, y), (x, y + 4)], (80, 160, 66), 1.2)
+        for px, py in circle_points(x, y, 1.8, 1.8, 0, 5.03, 5):
+            pen.dot(px, py, 1.4, colour)
+        pen.dot(x, y, 1.2, (250, 190, 40))
 
 
 DRAWINGS: dict[str, Callable[[Pen, random.Random], None]] = {

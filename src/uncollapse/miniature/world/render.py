@@ -20,12 +20,12 @@ def _paint_pattern(image: Image.Image, base: tuple, pen: Pen, pattern: str, colo
     x = pen.sign * (columns / OVERSAMPLING - pen.x) / pen.unit
     y = (rows / OVERSAMPLING - pen.y) / pen.unit
     if pattern == "striped":
-        chosen = np.mod(x + 0.4 * y + 0.1, 0.44) < 0.2
+        chosen = np.mod(x + 0.4 * y + 0.1, 0.56) < 0.27
     elif pattern == "spotted":
-        row = np.floor(y / 0.34)
-        dx = np.mod(x + 0.17 * np.mod(row, 2), 0.38) - 0.19
-        dy = np.mod(y, 0.34) - 0.17
-        chosen = dx**2 + dy**2 < 0.125**2
+        row = np.floor(y / 0.44)
+        dx = np.mod(x + 0.25 * np.mod(row, 2), 0.5) - 0.25
+        dy = np.mod(y, 0.44) - 0.22
+        chosen = dx**2 + dy**2 < 0.17**2
     else:
         chosen = x < 0
     pixels[rows[chosen], columns[chosen], :3] = colour
@@ -57,7 +57,7 @@ def render(scene: Scene) -> Image.Image:
     """Draw the scene, RGB, 64×64. The same scene always gives the same pixels."""
     rng = random.Random(scene.seed)
     canvas = Image.new("RGB", (SIZE * OVERSAMPLING, SIZE * OVERSAMPLING))
-    places.DRAWINGS[scene.place](Pen(canvas), rng)
+    places.DRAWINGS[scene.place](Pen(canvas, shading=False), rng)
     mirrored = rng.random() < 0.5
     x = 32 + rng.uniform(-2.5, 2.5)
     unit = 18 * rng.uniform(0.95, 1.05)

@@ -6,7 +6,7 @@ A drawing returns its `Grips`: where a hat sits, where glasses go, where a hand 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .pen import INK, Colour, Pen, Point, circle_points
+from .pen import INK, Colour, Pen, Point, circle_points, shade
 
 WHITE = (255, 255, 255)
 DARK = (70, 64, 80)
@@ -36,7 +36,7 @@ def _seated(pen: Pen, c: Colour, width: float = 0.52) -> None:
 
 
 def cat(pen: Pen, c: Colour) -> Grips:
-    pen.curve((0.4, 0.75), (1.05, 0.8), (0.85, 0.1), INK, 4.4)
+    pen.curve((0.4, 0.75), (1.05, 0.8), (0.85, 0.1), shade(c), 4.4)
     pen.curve((0.4, 0.75), (1.05, 0.8), (0.85, 0.1), c, 2.6)
     _seated(pen, c)
     for s in (-1, 1):
@@ -44,14 +44,11 @@ def cat(pen: Pen, c: Colour) -> Grips:
     pen.ellipse(0, -0.28, 0.54, 0.44, c)
     _eyes(pen, 0, -0.32, 0.22)
     pen.polygon([(-0.07, -0.16), (0.07, -0.16), (0, -0.07)], (255, 140, 150), None)
-    for s in (-1, 1):
-        pen.line([(s * 0.22, -0.12), (s * 0.66, -0.2)], INK, 0.6)
-        pen.line([(s * 0.22, -0.06), (s * 0.66, -0.02)], INK, 0.6)
     return Grips((0, -0.66), (0, -0.32), 0.22, (0.5, 0.35))
 
 
 def dog(pen: Pen, c: Colour) -> Grips:
-    pen.curve((-0.4, 0.7), (-0.85, 0.6), (-0.9, 0.15), INK, 4.4)
+    pen.curve((-0.4, 0.7), (-0.85, 0.6), (-0.9, 0.15), shade(c), 4.4)
     pen.curve((-0.4, 0.7), (-0.85, 0.6), (-0.9, 0.15), c, 2.6)
     _seated(pen, c)
     pen.ellipse(0, -0.3, 0.46, 0.46, c)
@@ -110,7 +107,7 @@ def fish(pen: Pen, c: Colour) -> Grips:
     pen.polygon([(-0.25, -0.3), (0.0, -0.75), (0.35, -0.32)], c)
     pen.ellipse(0.1, 0.1, 0.75, 0.5, c)
     pen.polygon([(-0.1, 0.2), (-0.35, 0.55), (0.15, 0.4)], DARK)
-    pen.line(circle_points(0.32, 0.1, 0.16, 0.38, -1.3, 1.3), INK, 0.9)
+    pen.line(circle_points(0.32, 0.1, 0.16, 0.38, -1.3, 1.3), shade(c), 1.2)
     pen.dot(0.56, -0.04, 2.2, WHITE)
     pen.dot(0.59, -0.04, 1.4)
     return Grips((0.35, -0.36), (0.56, -0.04), 0.16, (0.5, 0.35))
@@ -123,9 +120,9 @@ def turtle(pen: Pen, c: Colour) -> Grips:
     pen.polygon([(-0.7, 0.55), (-1.0, 0.7), (-0.65, 0.75)], skin)
     pen.ellipse(0.78, 0.05, 0.3, 0.26, skin)
     pen.polygon([(-0.8, 0.66), *circle_points(-0.08, 0.6, 0.74, 0.95, 3.14, 6.28), (0.66, 0.66)], c)
-    pen.line([(-0.8, 0.6), (0.66, 0.6)], INK, 1.2)
-    pen.line([(-0.3, 0.58), (-0.2, 0.1), (-0.36, -0.26)], INK, 0.8)
-    pen.line([(0.2, 0.58), (0.1, 0.1), (0.24, -0.26)], INK, 0.8)
+    pen.line([(-0.8, 0.6), (0.66, 0.6)], shade(c), 1.4)
+    pen.line([(-0.3, 0.58), (-0.2, 0.1), (-0.36, -0.26)], shade(c), 1.0)
+    pen.line([(0.2, 0.58), (0.1, 0.1), (0.24, -0.26)], shade(c), 1.0)
     pen.dot(0.86, 0.0, 1.2)
     return Grips((0.78, -0.18), (0.84, 0.0), 0.13, (0.6, 0.4))
 
@@ -138,7 +135,7 @@ def elephant(pen: Pen, c: Colour) -> Grips:
         pen.ellipse(s * 0.66, -0.3, 0.36, 0.46, c)
         pen.ellipse(s * 0.68, -0.3, 0.2, 0.3, (255, 200, 210), None)
     pen.ellipse(0, -0.3, 0.46, 0.48, c)
-    pen.curve((0, -0.1), (0.05, 0.45), (0.3, 0.62), INK, 5.4)
+    pen.curve((0, -0.1), (0.05, 0.45), (0.3, 0.62), shade(c), 5.4)
     pen.curve((0, -0.1), (0.05, 0.45), (0.3, 0.62), c, 3.6)
     _eyes(pen, 0, -0.4, 0.22, 1.1)
     return Grips((0, -0.74), (0, -0.4), 0.22, (0.62, 0.35))
@@ -183,13 +180,13 @@ def robot(pen: Pen, c: Colour) -> Grips:
 
 
 def teapot(pen: Pen, c: Colour) -> Grips:
-    pen.line(circle_points(-0.66, 0.3, 0.36, 0.36, 1.3, 5.0), INK, 3.6)
+    pen.line(circle_points(-0.66, 0.3, 0.36, 0.36, 1.3, 5.0), shade(c), 3.6)
     pen.line(circle_points(-0.66, 0.3, 0.36, 0.36, 1.4, 4.9), c, 1.8)
     pen.polygon([(0.5, 0.5), (0.92, -0.16), (1.12, -0.1), (0.66, 0.78)], c)
     pen.ellipse(0, 0.36, 0.68, 0.6, c)
     pen.polygon(circle_points(0, -0.16, 0.42, 0.24, 3.14, 6.28), c)
     pen.ellipse(0, -0.46, 0.11, 0.11, c)
-    pen.line([(-0.42, -0.14), (0.42, -0.14)], INK, 1.2)
+    pen.line([(-0.42, -0.14), (0.42, -0.14)], shade(c), 1.3)
     return Grips((0, -0.48), (0.05, 0.16), 0.24, (0.66, 0.3))
 
 
