@@ -73,6 +73,13 @@ def test_the_images_are_those_of_the_three_lines_of_python(files, tmp_path):
         assert np.abs(np.asarray(Image.open(path), dtype=int) - np.asarray(image, dtype=int)).max() <= 1
 
 
+def test_prompts_that_begin_alike_keep_all_their_images(files, tmp_path):
+    long = f"{PROMPT} {'very ' * 20}"
+    result = own(files, "-o", tmp_path, "--prompt", long + "late", "--prompt", long + "early")
+    assert result.exit_code == 0, result.output
+    assert len(list(tmp_path.iterdir())) == 3 * 2
+
+
 def test_a_png_tells_how_it_was_made(files, tmp_path):
     data = json.loads(own(files, "-o", tmp_path, "--json", "--norm-blend", 0.5).stdout)
     settings = json.loads(Image.open(data["images"][1]).text["uncollapse"])
@@ -139,7 +146,7 @@ def test_a_prompt_without_the_placeholder_is_drawn_unadjusted_with_one_warning(f
     pipe = make_pipeline()
     pipe.load_lora_weights(files / "lora")
     [plain] = draw(pipe, ["a dog"], [0], GenerationSettings(num_inference_steps=2))
-    drawn = Image.open(tmp_path / "a-dog-TEA-0.9-seed0.png")
+    drawn = Image.open(tmp_path / "2-a-dog-TEA-0.9-seed0.png")
     assert np.abs(np.asarray(drawn, dtype=int) - np.asarray(plain, dtype=int)).max() <= 1
 
 

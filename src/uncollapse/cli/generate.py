@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from ..adjustment import ALPHA, BETA
-from ..comparison import BASE, PERSONALISED, Arm, Comparison, UserPrompt, tea_arms
+from ..comparison import BASE, PERSONALISED, Arm, Comparison, Record, UserPrompt, tea_arms
 from ..comparison import compare as compare_arms
 from ..concept import Concept
 from ..errors import UncollapseWarning
@@ -111,15 +111,24 @@ def _warn_of_missing_placeholder(prompts: Sequence[str], concept: Concept) -> No
 
 
 def _save_images(comparison: Comparison, run: dict[str, object], folder: Path) -> list[Path]:
-    """A PNG for each record, its settings inside; the name says prompt, arm and seed."""
+    """A PNG for each record, its settings inside; the name says prompt, arm and seed.
+
+    Prompts may begin alike, so several are numbered.
+    """
     adjustments = {arm.name: asdict(arm.adjustment) if arm.adjustment else None for arm in comparison.arms}
+    prompts, seeds = len(comparison.prompts), len(comparison.seeds)
+
+    def name(index: int, record: Record) -> str:
+        number = f"{index // seeds % prompts + 1}-" if prompts > 1 else ""
+        return f"{number}{_slug(record.prompt)}-{_slug(record.arm)}-seed{record.seed}.png"
+
     return [
         save_png(
             record.image,
-            folder / f"{_slug(record.prompt)}-{_slug(record.arm)}-seed{record.seed}.png",
+            folder / name(i, record),
             run | {"prompt": record.prompt, "seed": record.seed, "adjustment": adjustments[record.arm]},
         )
-        for record in comparison.records
+        for i, record in enumerate(comparison.records)
     ]
 
 
