@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint format clean
+.PHONY: demo miniature test lint format clean
 
 demo: $(STAMP)          ## see the collapse and the cure: outputs/demo/report.html
 	$(BIN)/uncollapse demo $(ARGS)
+
+miniature: $(STAMP)     ## train the bundled model from nothing, into the package data
+	$(BIN)/python -m uncollapse.miniature.build $(ARGS)
 
 test: $(STAMP)          ## the fast tests; ARGS="-m slow" for the long ones
 	$(BIN)/python -m pytest -n auto $(ARGS)
