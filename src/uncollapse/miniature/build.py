@@ -134,7 +134,10 @@ class Build:
         renders = [np.asarray(render(held_out_scene(20_000 + i))) for i in range(256)]
         return {
             "judge accuracy on 2,000 held-out renders": judge.accuracy(reader),
-            "CLIP retrieval in batches of 64 held-out pairs": clip.retrieval(clip_model, tokenizer),
+            "CLIP retrieval in batches of 64 held-out pairs": {
+                "complete captions": clip.retrieval(clip_model, tokenizer, complete=True),
+                "captions as in training": clip.retrieval(clip_model, tokenizer, complete=False),
+            },
             "autoencoder PSNR on 256 held-out renders, dB": autoencoder.psnr(pipe.vae, np.stack(renders)),
             "composition on 200 held-out prompts": quality.composition(pipe.to(best_device()), reader),
             "seconds for eight pictures on the CPU": quality.seconds_for_eight(pipe.to("cpu")),

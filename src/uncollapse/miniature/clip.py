@@ -69,13 +69,21 @@ def train_clip(
 
 
 @torch.no_grad()
-def retrieval(model: CLIPModel, tokenizer: CLIPTokenizer, batches: int = 8, size: int = 64) -> float:
-    """Share of held-out pictures whose own caption is the nearest of ``size``, over ``batches`` batches."""
+def retrieval(
+    model: CLIPModel, tokenizer: CLIPTokenizer, *, complete: bool, batches: int = 8, size: int = 64
+) -> float:
+    """Share of held-out pictures whose nearest caption of ``size`` is their own, over ``batches`` batches.
+
+    Args:
+        complete: with captions that name everything; otherwise as in training, where things are left unsaid
+            and another picture's caption may be true as well. Equal captions count as one.
+    """
     rng, hits = random.Random("retrieval"), 0
     for b in range(batches):
         scenes = [held_out_scene(b * size + i) for i in range(size)]
-        pixels = to_tensor([render(s) for s in scenes])
-        tokens = tokenizer([describe(s, rng) for s in scenes], padding=True, return_tensors="pt")
-        logits = model(**tokens, pixel_values=pixels).logits_per_image
-        hits += (logits.argmax(1) == torch.arange(size)).sum().item()
+        captions = [describe(s, rng, complete=complete) for s in scenes]
+        tokens = tokenizer(captions, padding=True, return_tensors="pt")
+        logits = model(**tokens, pixel_values=to_tensor([render(s) for s in scenes])).logits_per_image
+        nearest = [captions[i] for i in logits.argmax(1).tolist()]
+        hits += sum(a == b for a, b in zip(nearest, captions, strict=True))
     return hits / (batches * size)

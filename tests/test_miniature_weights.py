@@ -1,0 +1,88 @@
+"""The shipped weights: they load as anybody's would, are as small as promised and as good as the card says.
+
+Thresholds here lie a little below the card's figures, which are measured on many more pictures.
+"""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+import uncollapse as uc
+from uncollapse import miniature
+from uncollapse.comparison import BASE, PERSONALISED, compare, tea_arms
+from uncollapse.generation import GenerationSettings
+from uncollapse.measures import judge_measure
+from uncollapse.miniature import clip, judge, quality
+from uncollapse.miniature.concepts import DATA
+
+pytestmark = pytest.mark.skipif(not miniature.MODEL.exists(), reason="the miniature is not trained yet")
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return miniature.load_pipeline()
+
+
+def test_all_package_data_is_small():
+    assert sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file()) <= 35e6
+
+
+def test_it_loads_as_any_pipeline_in_one_precision(pipe):
+    plain = StableDiffusionPipeline.from_pretrained(miniature.MODEL)
+    dtypes = {p.dtype for m in (plain.unet, plain.vae, plain.text_encoder) for p in m.parameters()}
+    assert dtypes == {torch.float32}
+    draw = dict(num_inference_steps=2, output_type="np")
+    same = [
+        p("a cat in the snow", generator=torch.Generator().manual_seed(0), **draw).images
+        for p in (pipe, plain)
+    ]
+    assert np.array_equal(*same)
+
+
+def test_the_judge_reads_held_out_renders():
+    accuracy = judge.accuracy(miniature.load_judge(), count=500)
+    assert min(accuracy.values()) >= 0.98, accuracy
+
+
+def test_clip_finds_each_pictures_own_caption():
+    assert clip.retrieval(*miniature.load_clip(), complete=True, batches=3) >= 0.88
+
+
+def test_unseen_combinations_are_composed(pipe):
+    shares = quality.composition(pipe, miniature.load_judge(), prompts=50)
+    assert shares["place"] >= 0.9
+    assert min(shares[name] for name in ("subject", "accessory", "style")) >= 0.8
+    assert shares["second"] >= 0.6
+
+
+def test_the_shipped_concept_has_collapsed_and_adjustment_brings_its_context_back(pipe):
+    concept = miniature.CONCEPTS["cat"]
+    personalised = miniature.load_pipeline()
+    personalised.load_lora_weights(concept.lora)
+    settings = GenerationSettings(num_inference_steps=20, guidance_scale=4.0, batch_size=16)
+    comparison = compare(
+        personalised,
+        uc.Concept(concept.placeholder, concept.anchor),
+        miniature.context_prompts(concept)[:4],
+        range(4),
+        [BASE, PERSONALISED, *tea_arms([0.5])],
+        settings,
+        [judge_measure(miniature.load_judge().read, concept.matches)],
+    )
+    kept = {
+        arm.name: np.mean([record.scores["context_kept"] for record in comparison.of(arm.name)])
+        for arm in comparison.arms
+    }
+    assert kept["base"] >= 0.8
+    assert kept["personalised"] <= 0.5
+    assert kept["TEA α 0.5"] >= kept["personalised"] + 0.2
+
+
+def test_the_shipped_embedding_is_an_ordinary_one(pipe):
+    placeholder, vectors = uc.learned_embeds.read(miniature.CONCEPTS["cat"].embedding)
+    assert placeholder == "<my-cat>"
+    assert vectors.shape == (1, pipe.text_encoder.config.hidden_size)
+    plain = StableDiffusionPipeline.from_pretrained(miniature.MODEL)
+    plain.load_textual_inversion(str(miniature.CONCEPTS["cat"].embedding))
+    assert "<my-cat>" in plain.tokenizer.get_vocab()
