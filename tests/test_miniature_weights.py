@@ -16,7 +16,9 @@ from uncollapse.measures import judge_measure
 from uncollapse.miniature import clip, judge, quality
 from uncollapse.miniature.concepts import DATA
 
-pytestmark = pytest.mark.skipif(not miniature.MODEL.exists(), reason="the miniature is not trained yet")
+pytestmark = pytest.mark.skipif(
+    not (miniature.MODEL / "model_index.json").exists(), reason="the miniature is not trained yet"
+)
 
 
 @pytest.fixture(scope="module")

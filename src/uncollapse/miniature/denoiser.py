@@ -14,7 +14,7 @@ from .loop import Schedule, fit
 from .pool import training_scene
 from .world import describe
 
-SCHEDULE = Schedule(steps=3000, batch=48, lr=1e-3, warmup=150, ema=0.998)
+SCHEDULE = Schedule(steps=4000, batch=48, lr=1e-3, warmup=150, ema=0.998)
 UNCAPTIONED = 0.1  # share of pictures seen without a caption, for classifier-free guidance
 SNR_CEILING = 5.0
 
