@@ -7,7 +7,7 @@ from . import autoencoder, clip, denoiser, judge
 from .concepts import CONCEPTS
 from .dreambooth import DreamBooth
 from .quality import GUIDANCE_SCALE, STEPS
-from .world import PLACES
+from .world import describe
 
 TEXT = """# The miniature: a small world and a text-to-image model of it
 
@@ -39,6 +39,8 @@ Sampling: {steps} steps, guidance {guidance}.
 
 ## Personal concepts
 
+Each was photographed as follows, and so it is what its name means to its LoRA.
+
 {concepts}
 """
 
@@ -58,11 +60,7 @@ def write_card(path: Path, figures: dict[str, object]) -> None:
         f"- {name}: " + ", ".join(f"{k} {v}" for k, v in asdict(s).items()) for name, s in schedules.items()
     ]
     rows.append("- DreamBooth-LoRA: " + ", ".join(f"{k} {v}" for k, v in asdict(DreamBooth()).items()))
-    people = [
-        f"- `{c.placeholder}`: a {c.looks.colour} {c.anchor}, {c.looks.pattern} with "
-        f"{c.looks.pattern_colour}; photographed {PLACES[c.place][0]}"
-        for c in CONCEPTS.values()
-    ]
+    people = [f"- `{c.placeholder}`: {describe(c.looks)}" for c in CONCEPTS.values()]
     text = TEXT.format(
         settings="\n".join(rows),
         figures="\n".join(f"- {name}: {_value(value)}" for name, value in figures.items()),
