@@ -1,4 +1,4 @@
-"""Pictures to tensors and back; every model of the miniature sees RGB in [-1, 1]."""
+"""Pictures to tensors; every model of the miniature sees RGB in [-1, 1]."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,6 @@ def to_tensor(pictures: Sequence[Image.Image] | NDArray, device: torch.device | 
     """``[n, 3, height, width]`` float32 in [-1, 1] from PIL images or ``[n, height, width, 3]`` uint8."""
     array = np.stack([np.asarray(p) for p in pictures])
     return torch.from_numpy(array).to(device).permute(0, 3, 1, 2).contiguous().float() / 127.5 - 1
-
-
-def to_images(tensor: Tensor) -> list[Image.Image]:
-    """PIL images from ``[n, 3, height, width]`` in [-1, 1]; values outside are clipped."""
-    array = ((tensor.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    return [Image.fromarray(a) for a in array]
 
 
 def clip_pixels(images: list[Image.Image]) -> Tensor:
