@@ -10,14 +10,14 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderTiny
 from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from .device import best_device
 from .loop import Schedule, fit
-from .pixels import to_tensor
+from .pixels import normalise
 
 CHANNELS = 12
-SCHEDULE = Schedule(steps=6000, batch=8, lr=2e-3, weight_decay=0.0, ema=0.995, bfloat16=False)
+SCHEDULE = Schedule(steps=6000, batch=8, lr=2e-3, weight_decay=0.0, ema=0.995)
 
 
 def build_autoencoder() -> AutoencoderTiny:
@@ -50,40 +50,38 @@ def _gradients(x: Tensor) -> tuple[Tensor, Tensor]:
     return x[..., :, 1:] - x[..., :, :-1], x[..., 1:, :] - x[..., :-1, :]
 
 
-def train_autoencoder(pictures: NDArray, folder: Path, schedule: Schedule = SCHEDULE) -> AutoencoderTiny:
+def train_autoencoder(pictures: Tensor, folder: Path, schedule: Schedule = SCHEDULE) -> AutoencoderTiny:
     """Train on the pool; sets ``scaling_factor`` so that scaled latents have unit variance."""
     torch.manual_seed(0)
     model = build_autoencoder()
     _initialise(model)
+    pictures = pictures.to(best_device())
 
     def loss(generator: torch.Generator, batch: int) -> Tensor:
-        chosen = torch.randint(len(pictures), (batch,), generator=generator).sort().values
-        x = to_tensor(pictures[chosen.numpy()], model.device)
+        chosen = torch.randint(len(pictures), (batch,), generator=generator, device=generator.device)
+        x = normalise(pictures[chosen])
         z = model.encoder(x)
-        noisy = z + 0.1 * torch.randn(z.shape, generator=generator).to(z.device)
+        noisy = z + 0.1 * torch.randn(z.shape, generator=generator, device=z.device)
         y = model.decoder(noisy)
         edges = sum(F.l1_loss(a, b) for a, b in zip(_gradients(y), _gradients(x), strict=True))
         return F.l1_loss(y, x) + F.mse_loss(y, x) + 0.5 * edges + 0.002 * z.pow(2).mean()
 
     fit("autoencoder", model, loss, schedule, folder)
-    sample = encode(model, pictures[:512])
+    sample = encode(model, pictures[:512].cpu())
     model.register_to_config(scaling_factor=float(1 / sample.std()))
     return model
 
 
 @torch.no_grad()
-def encode(model: AutoencoderTiny, pictures: NDArray, batch: int = 128) -> Tensor:
-    """Unscaled latents of pictures, ``[n, 12, 16, 16]``."""
-    device = model.device
-    parts = [
-        model.encoder(to_tensor(pictures[i : i + batch], device)) for i in range(0, len(pictures), batch)
-    ]
-    return torch.cat(parts).cpu()
+def encode(model: AutoencoderTiny, pictures: Tensor, batch: int = 128) -> Tensor:
+    """Unscaled latents ``[n, 12, 16, 16]`` of pictures ``[n, 64, 64, 3]`` uint8."""
+    chunks = pictures.split(batch)
+    return torch.cat([model.encoder(normalise(chunk.to(model.device))).cpu() for chunk in chunks])
 
 
 @torch.no_grad()
-def psnr(model: AutoencoderTiny, pictures: NDArray) -> float:
-    """Mean over pictures of the peak signal-to-noise ratio of the reconstruction, in decibels."""
-    x = to_tensor(pictures, model.device)
+def psnr(model: AutoencoderTiny, pictures: Tensor) -> float:
+    """Peak signal-to-noise ratio of reconstructed pictures ``[n, 3, 64, 64]`` in decibels, mean over them."""
+    x = pictures.to(model.device)
     error = (model.decoder(model.encoder(x)).clamp(-1, 1) - x).pow(2).mean((1, 2, 3))
     return float((10 * torch.log10(4 / error)).mean())

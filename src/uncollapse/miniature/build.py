@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
 from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
@@ -24,7 +23,8 @@ from .concepts import CONCEPTS, DATA
 from .device import best_device
 from .dreambooth import DreamBooth, train_dreambooth
 from .loop import Schedule
-from .pool import held_out_scene, load_pool
+from .pixels import to_tensor
+from .pool import held_out_scene, load_pool, training_captions
 from .textual_inversion import train_textual_inversion
 from .tokenizer import train_tokenizer
 from .world import render
@@ -47,7 +47,7 @@ class Build:
     def _schedule(self, module) -> Schedule:
         return _shortened(module.SCHEDULE, self.fraction)
 
-    def pool(self):
+    def pool(self) -> torch.Tensor:
         return load_pool(self.work / "pictures.npy", self.pictures)
 
     def tokenizer(self) -> CLIPTokenizer:
@@ -56,10 +56,17 @@ class Build:
             train_tokenizer().save_pretrained(folder)
         return CLIPTokenizer.from_pretrained(folder)
 
+    def captions(self) -> torch.Tensor:
+        path = self.work / "captions.safetensors"
+        if not path.exists():
+            save_file({"ids": training_captions(self.tokenizer(), self.pictures)}, path)
+        return load_file(path)["ids"]
+
     def clip(self) -> CLIPModel:
         folder = self.work / "clip"
         if not folder.exists():
-            _save(clip.train_clip(self.pool(), self.tokenizer(), self.work, self._schedule(clip)), folder)
+            data = self.pool(), self.captions(), self.tokenizer()
+            _save(clip.train_clip(*data, self.work, self._schedule(clip)), folder)
         return CLIPModel.from_pretrained(folder).eval()
 
     def text_encoder(self) -> CLIPTextModel:
@@ -89,11 +96,9 @@ class Build:
     def denoiser(self) -> UNet2DConditionModel:
         folder = self.work / "unet"
         if not folder.exists():
-            schedule = self._schedule(denoiser)
-            unet = denoiser.train_denoiser(
-                self.latents(), self.tokenizer(), self.text_encoder(), self.work, schedule
-            )
-            _save(unet, folder)
+            empty = self.tokenizer()("", padding="max_length", return_tensors="pt").input_ids[0]
+            data = self.latents(), self.captions(), empty.int(), self.text_encoder()
+            _save(denoiser.train_denoiser(*data, self.work, self._schedule(denoiser)), folder)
         return UNet2DConditionModel.from_pretrained(folder).float().eval()
 
     def assemble(self) -> None:
@@ -131,27 +136,32 @@ class Build:
         """Measure what is in the package data."""
         clip_model, tokenizer = load_clip(self.data)
         reader, pipe = load_judge(self.data), load_pipeline(self.data / "model")
-        renders = [np.asarray(render(held_out_scene(20_000 + i))) for i in range(256)]
+        renders = to_tensor([render(held_out_scene(20_000 + i)) for i in range(256)])
         return {
             "judge accuracy on 2,000 held-out renders": judge.accuracy(reader),
             "CLIP retrieval in batches of 64 held-out pairs": {
                 "complete captions": clip.retrieval(clip_model, tokenizer, complete=True),
                 "captions as in training": clip.retrieval(clip_model, tokenizer, complete=False),
             },
-            "autoencoder PSNR on 256 held-out renders, dB": autoencoder.psnr(pipe.vae, np.stack(renders)),
+            "autoencoder PSNR on 256 held-out renders, dB": autoencoder.psnr(pipe.vae, renders),
             "composition on 200 held-out prompts": quality.composition(pipe.to(best_device()), reader),
             "seconds for eight pictures on the CPU": quality.seconds_for_eight(pipe.to("cpu")),
             "package data, MB": sum(f.stat().st_size for f in self.data.rglob("*") if f.is_file()) / 1e6,
-            "training minutes": {log.stem: _minutes(log) for log in sorted(self.work.glob("*.jsonl"))},
+            "training minutes": {
+                name: round(log[-1]["seconds"] / 60, 1) for name, log in self.logs().items()
+            },
+        }
+
+    def logs(self) -> dict[str, list[dict]]:
+        """What `fit` logged of each part: the settings, then the course."""
+        return {
+            path.stem: [json.loads(line) for line in path.read_text().splitlines()]
+            for path in sorted(self.work.glob("*.jsonl"))
         }
 
 
 def concept_file(folder: Path, stem: str) -> Path:
     return folder / f"{stem}.safetensors"
-
-
-def _minutes(log: Path) -> float:
-    return round(json.loads(log.read_text().splitlines()[-1])["seconds"] / 60, 1)
 
 
 def _save(model, folder: Path) -> None:
@@ -198,7 +208,7 @@ def main(
         stage()
         typer.echo(f"{stage.__name__} done in {(time.monotonic() - started) / 60:.1f} min")
     figures = build.figures()
-    write_card(data / "card.md", figures)
+    write_card(data / "card.md", {name: log[0] for name, log in build.logs().items()}, figures)
     typer.echo(json.dumps(figures, indent=2))
 
 

@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from . import autoencoder, clip, denoiser, judge
 from .concepts import CONCEPTS
 from .dreambooth import DreamBooth
 from .quality import GUIDANCE_SCALE, STEPS
@@ -53,13 +52,10 @@ def _value(value: object) -> str:
     return str(value)
 
 
-def write_card(path: Path, figures: dict[str, object]) -> None:
-    """Write the card, with figures as `Build.figures` measured them."""
-    schedules = {m.__name__.rsplit(".", 1)[-1]: m.SCHEDULE for m in (clip, autoencoder, judge, denoiser)}
-    rows = [
-        f"- {name}: " + ", ".join(f"{k} {v}" for k, v in asdict(s).items()) for name, s in schedules.items()
-    ]
-    rows.append("- DreamBooth-LoRA: " + ", ".join(f"{k} {v}" for k, v in asdict(DreamBooth()).items()))
+def write_card(path: Path, settings: dict[str, dict[str, object]], figures: dict[str, object]) -> None:
+    """Write the card, with the settings that `fit` logged and the figures that `Build.figures` measured."""
+    settings = {**settings, "DreamBooth-LoRA": asdict(DreamBooth())}
+    rows = [f"- {name}: " + ", ".join(f"{k} {v}" for k, v in s.items()) for name, s in settings.items()]
     people = [f"- `{c.placeholder}`: {describe(c.looks)}" for c in CONCEPTS.values()]
     text = TEXT.format(
         settings="\n".join(rows),

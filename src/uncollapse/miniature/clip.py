@@ -7,13 +7,13 @@ import random
 from pathlib import Path
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
+from .device import best_device
 from .loop import Schedule, fit
-from .pixels import to_tensor
-from .pool import held_out_scene, training_scene
+from .pixels import normalise, to_tensor
+from .pool import held_out_scene, pick_captions
 from .tokenizer import MAX_LENGTH
 from .world import describe, render
 
@@ -48,22 +48,19 @@ def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
 
 
 def train_clip(
-    pictures: NDArray, tokenizer: CLIPTokenizer, folder: Path, schedule: Schedule = SCHEDULE
+    pictures: Tensor, captions: Tensor, tokenizer: CLIPTokenizer, folder: Path, schedule: Schedule = SCHEDULE
 ) -> CLIPModel:
-    """Train on random training pairs; each picture is captioned anew whenever it is seen."""
+    """Train on pictures ``[n, 64, 64, 3]``, each with one of its captions ``[n, captions, length]``."""
     torch.manual_seed(0)
     model = build_clip(tokenizer)
-    scenes = [training_scene(i) for i in range(len(pictures))]
+    pictures, captions = pictures.to(best_device()), captions.to(best_device())
 
     def loss(generator: torch.Generator, batch: int) -> Tensor:
-        chosen = torch.randperm(len(scenes), generator=generator)[:batch].tolist()
-        rng = random.Random(chosen[0])
-        captions = [describe(scenes[i], rng) for i in chosen]
-        tokens = tokenizer(captions, padding=True, return_tensors="pt")
-        pixels = to_tensor(pictures[sorted(chosen)], model.device)
-        order = sorted(range(batch), key=chosen.__getitem__)
-        ids, mask = tokens.input_ids[order].to(model.device), tokens.attention_mask[order].to(model.device)
-        return model(input_ids=ids, attention_mask=mask, pixel_values=pixels, return_loss=True).loss
+        chosen = torch.randperm(len(pictures), generator=generator, device=generator.device)[:batch]
+        ids = pick_captions(captions, chosen, generator)
+        longest = int((ids == tokenizer.eos_token_id).int().argmax(1).max()) + 1
+        ids = ids[:, :longest]  # what follows the end is padding, which no word before it sees
+        return model(input_ids=ids, pixel_values=normalise(pictures[chosen]), return_loss=True).loss
 
     return fit("clip", model, loss, schedule, folder)
 

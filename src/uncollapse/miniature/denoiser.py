@@ -1,20 +1,18 @@
 """The denoiser: a small `UNet2DConditionModel`, v-prediction, conditioned on CLIP's frozen text tower."""
 
-import random
 from pathlib import Path
 
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel
 
 from .autoencoder import CHANNELS
 from .device import best_device
 from .loop import Schedule, fit
-from .pool import training_scene
-from .world import describe
+from .pool import pick_captions
 
-SCHEDULE = Schedule(steps=4000, batch=48, lr=1e-3, warmup=150, ema=0.998)
+SCHEDULE = Schedule(steps=5000, batch=48, lr=1e-3, warmup=150, ema=0.998)
 UNCAPTIONED = 0.1  # share of pictures seen without a caption, for classifier-free guidance
 SNR_CEILING = 5.0
 
@@ -49,13 +47,6 @@ def build_scheduler() -> DDIMScheduler:
     )
 
 
-def encode_captions(captions: list[str], tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel) -> Tensor:
-    """``[n, 32, width]``, padded as `StableDiffusionPipeline` pads."""
-    tokens = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt")
-    with torch.no_grad():
-        return text_encoder(tokens.input_ids.to(text_encoder.device)).last_hidden_state
-
-
 def v_loss(
     unet, scheduler: DDIMScheduler, latents: Tensor, prompt_embeds: Tensor, generator: torch.Generator
 ) -> Tensor:
@@ -64,12 +55,12 @@ def v_loss(
     Weighted by min(SNR + 1, ceiling) / (SNR + 1): one where noise rules, less where little is left to learn
     (Min-SNR, arXiv 2303.09556, with the weight kept at one down to SNR = 0).
     """
-    n = len(latents)
+    n, where = len(latents), generator.device
     # One noise level from each of n equal strata: every batch covers all of them.
-    strata = (torch.arange(n) + torch.rand(n, generator=generator)) / n
-    t = (strata * scheduler.config.num_train_timesteps).long()[torch.randperm(n, generator=generator)]
-    noise = torch.randn(latents.shape, generator=generator).to(latents)
-    t = t.to(latents.device)
+    strata = (torch.arange(n, device=where) + torch.rand(n, generator=generator, device=where)) / n
+    t = (strata * scheduler.config.num_train_timesteps).long()
+    t = t[torch.randperm(n, generator=generator, device=where)].to(latents.device)
+    noise = torch.randn(latents.shape, generator=generator, device=where).to(latents)
     predicted = unet(scheduler.add_noise(latents, noise, t), t, prompt_embeds).sample
     target = scheduler.get_velocity(latents, noise, t)
     alpha = scheduler.alphas_cumprod.to(t.device)[t]
@@ -80,23 +71,30 @@ def v_loss(
 
 def train_denoiser(
     latents: Tensor,
-    tokenizer: CLIPTokenizer,
+    captions: Tensor,
+    uncaptioned: Tensor,
     text_encoder: CLIPTextModel,
     folder: Path,
     schedule: Schedule = SCHEDULE,
 ) -> UNet2DConditionModel:
-    """Train on the pool's scaled latents ``[n, 12, 16, 16]``, each captioned anew whenever it is seen."""
+    """Train on the pool's scaled latents ``[n, 12, 16, 16]``, each with one of its captions.
+
+    Args:
+        captions: token ids ``[n, captions, length]``, padded as `StableDiffusionPipeline` pads.
+        uncaptioned: token ids ``[length]`` of the empty caption, which some pictures get.
+    """
     torch.manual_seed(0)
     unet, scheduler = build_denoiser(text_encoder.config.hidden_size), build_scheduler()
-    scenes = [training_scene(i) for i in range(len(latents))]
-    text_encoder.to(best_device())
+    device = best_device()
+    latents, captions, uncaptioned = latents.to(device), captions.to(device), uncaptioned.to(device)
+    text_encoder.to(device)
 
     def loss(generator: torch.Generator, batch: int) -> Tensor:
-        chosen = torch.randint(len(scenes), (batch,), generator=generator).tolist()
-        rng = random.Random(chosen[0])
-        captions = ["" if rng.random() < UNCAPTIONED else describe(scenes[i], rng) for i in chosen]
-        prompt_embeds = encode_captions(captions, tokenizer, text_encoder)
-        clean = latents[chosen].to(unet.device).float()
-        return v_loss(unet, scheduler, clean, prompt_embeds, generator)
+        chosen = torch.randint(len(latents), (batch,), generator=generator, device=device)
+        without = torch.rand(batch, 1, generator=generator, device=device) < UNCAPTIONED
+        ids = torch.where(without, uncaptioned, pick_captions(captions, chosen, generator))
+        with torch.no_grad():
+            prompt_embeds = text_encoder(ids).last_hidden_state
+        return v_loss(unet, scheduler, latents[chosen].float(), prompt_embeds, generator)
 
     return fit("denoiser", unet, loss, schedule, folder)

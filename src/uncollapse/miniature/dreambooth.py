@@ -57,7 +57,7 @@ def train_dreambooth(
     optimizer = torch.optim.AdamW(groups, weight_decay=1e-4)
     scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
     with torch.no_grad():
-        images = to_tensor(concept.reference_images(), unet.device)
+        images = to_tensor(concept.reference_images()).to(unet.device)
         latents = pipe.vae.encode(images).latents * pipe.vae.config.scaling_factor
     prompt = f"a photo of {concept.placeholder}"
     tokens = pipe.tokenizer(prompt, padding="max_length", return_tensors="pt").input_ids.to(unet.device)

@@ -6,17 +6,17 @@ conditions the model. Colour and pattern have no answer in the line styles, wher
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
 from .device import best_device
 from .loop import Schedule, fit
-from .pixels import clip_pixels, to_tensor
+from .pixels import clip_pixels, normalise, to_tensor
 from .pool import held_out_scene, training_scene
 from .world import ACCESSORIES, COLOURS, PATTERNS, PLACES, STYLES, SUBJECTS, Scene, render
 from .world.vocabulary import COLOURLESS_STYLES
@@ -108,30 +108,30 @@ def labels(scenes: Sequence[Scene]) -> dict[str, Tensor]:
 
 def _perturb(x: Tensor, generator: torch.Generator) -> Tensor:
     """Mirror, shift by up to two pixels, blur, add noise: what generated pictures suffer from."""
-    mirrored = torch.rand(len(x), generator=generator) < 0.5
+    draw = partial(torch.rand, generator=generator, device=x.device)
+    mirrored = draw(len(x)) < 0.5
     x = torch.where(mirrored[:, None, None, None], x.flip(-1), x)
-    dy, dx = torch.randint(-2, 3, (2,), generator=generator).tolist()
+    dy, dx = torch.randint(-2, 3, (2,), generator=generator, device=x.device).tolist()
     x = F.pad(x, (2, 2, 2, 2), mode="replicate")[..., 2 + dy : 66 + dy, 2 + dx : 66 + dx]
     blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    amount = torch.rand(len(x), generator=generator)[:, None, None, None]
+    amount = draw(len(x), 1, 1, 1)
     x = torch.where(amount < 0.5, x, x.lerp(blurred, (amount - 0.5) * 2))
-    noise = torch.randn(x.shape, generator=generator)
-    return x + noise * 0.08 * torch.rand(len(x), generator=generator)[:, None, None, None]
+    noise = torch.randn(x.shape, generator=generator, device=x.device)
+    return x + noise * 0.08 * draw(len(x), 1, 1, 1)
 
 
-def train_judge(pictures: NDArray, folder: Path, schedule: Schedule = SCHEDULE) -> Judge:
+def train_judge(pictures: Tensor, folder: Path, schedule: Schedule = SCHEDULE) -> Judge:
     """Train on random pictures of the pool."""
     torch.manual_seed(0)
     model = Judge()
     device = best_device()
+    pictures = pictures.to(device)
     targets = {n: t.to(device) for n, t in labels([training_scene(i) for i in range(len(pictures))]).items()}
 
     def loss(generator: torch.Generator, batch: int) -> Tensor:
-        chosen = torch.randint(len(pictures), (batch,), generator=generator).sort().values
-        logits = model(_perturb(to_tensor(pictures[chosen.numpy()]), generator).to(device))
-        losses = [
-            F.cross_entropy(logits[n], targets[n][chosen.to(device)], label_smoothing=0.02) for n in HEADS
-        ]
+        chosen = torch.randint(len(pictures), (batch,), generator=generator, device=device)
+        logits = model(_perturb(normalise(pictures[chosen]), generator))
+        losses = [F.cross_entropy(logits[n], targets[n][chosen], label_smoothing=0.02) for n in HEADS]
         return torch.stack(losses).sum()
 
     fit("judge", model, loss, schedule, folder)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -26,8 +26,8 @@ from .device import best_device, has_fast_bfloat16
 class Schedule:
     """How long and how fast to train; the rate warms up linearly and falls along a cosine to a fiftieth.
 
-    A batch is worked on in ``parts`` at once, as many on any machine, so that results repeat; in bfloat16
-    where that is allowed and fast.
+    On a CPU a batch is worked on in ``parts`` at once, as many on any machine, so that results repeat; a GPU
+    takes it whole. In bfloat16 where that is allowed and fast.
     """
 
     steps: int
@@ -48,9 +48,8 @@ class Schedule:
 
 def _average(ema: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:
     decay = min(decay, (1 + step) / (10 + step))
-    for name, value in model.state_dict().items():
-        if value.is_floating_point():
-            ema[name].lerp_(value.detach(), 1 - decay)
+    now = {k: v for k, v in model.state_dict().items() if v.is_floating_point()}
+    torch._foreach_lerp_([ema[name] for name in now], list(now.values()), 1 - decay)
 
 
 @contextmanager
@@ -70,26 +69,28 @@ def _fill_gradients(
     schedule: Schedule,
     step: int,
     pool: ThreadPoolExecutor,
-) -> float:
+    parts: int,
+) -> Tensor:
     """Set each parameter's gradient to the mean over the parts of the batch; returns the mean loss.
 
     Models as small as these gain nothing from several threads inside an operation, and nearly all of it from
     working on the parts of a batch at once.
     """
 
-    def part(index: int) -> tuple[float, tuple[Tensor, ...]]:
-        generator = torch.Generator().manual_seed(1_000_003 * step + 17 + index)
-        device = parameters[0].device
+    device = parameters[0].device
+
+    def part(index: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+        generator = torch.Generator(device).manual_seed(1_000_003 * step + 17 + index)
         with torch.autocast(
             device.type, torch.bfloat16, enabled=schedule.bfloat16 and has_fast_bfloat16(device)
         ):
-            value = loss(generator, schedule.batch // schedule.parts)
-        return value.item(), torch.autograd.grad(value, parameters)
+            value = loss(generator, schedule.batch // parts)
+        return value.detach(), torch.autograd.grad(value, parameters)
 
-    values, gradients = zip(*pool.map(part, range(schedule.parts)), strict=True)
+    values, gradients = zip(*pool.map(part, range(parts)), strict=True)
     for parameter, *grads in zip(parameters, *gradients, strict=True):
-        parameter.grad = sum(grads[1:], grads[0].clone()).div_(schedule.parts)
-    return sum(values) / schedule.parts
+        parameter.grad = sum(grads[1:], grads[0]) / parts if parts > 1 else grads[0]
+    return sum(values) / parts
 
 
 def fit(
@@ -103,14 +104,18 @@ def fit(
 ) -> nn.Module:
     """Train ``model`` on the best device; ``loss(generator, batch)`` draws a batch and returns its mean loss.
 
-    With ``schedule.ema`` the model ends with the averaged weights. Keeps ``NAME.ckpt`` (to resume from) and
-    ``NAME.jsonl`` (loss and seconds) in ``folder``.
+    The generator lives on the model's device. With ``schedule.ema`` the model ends with the averaged weights.
+    Keeps ``NAME.ckpt`` (to resume from) and ``NAME.jsonl`` (first the settings, then loss and seconds) in
+    ``folder``.
     """
     checkpoint, log = folder / f"{name}.ckpt", folder / f"{name}.jsonl"
     device = best_device()
     model.to(device)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay)
+    parts = schedule.parts if device.type == "cpu" else 1
+    optimizer = torch.optim.AdamW(
+        parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=device.type != "cpu"
+    )
     ema = {k: v.detach().clone() for k, v in model.state_dict().items()} if schedule.ema else {}
     first, seconds = 0, 0.0
     if checkpoint.exists():
@@ -119,29 +124,27 @@ def fit(
         optimizer.load_state_dict(state["optimizer"])
         ema, first, seconds = state["ema"], state["step"], state["seconds"]
     model.train()
-    started, recent = time.monotonic() - seconds, []
+    started = time.monotonic() - seconds
+    recent: list[Tensor] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress, log.open("a") as lines, _workers(schedule.parts) as pool:
+    with Progress(*columns) as progress, log.open("a") as lines, _workers(parts) as pool:
+        if first == 0:
+            lines.write(json.dumps({"device": device.type, **asdict(schedule)}) + "\n")
         bar = progress.add_task(name, total=schedule.steps, completed=first)
         for step in range(first, schedule.steps):
             for group in optimizer.param_groups:
                 group["lr"] = schedule.lr * schedule.factor(step)
-            value = _fill_gradients(parameters, loss, schedule, step, pool)
+            recent.append(_fill_gradients(parameters, loss, schedule, step, pool, parts))
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             if schedule.ema:
                 _average(ema, model, schedule.ema, step)
-            recent.append(value)
-            progress.update(
-                bar, advance=1, description=f"{name} loss {sum(recent[-50:]) / len(recent[-50:]):.4f}"
-            )
+            progress.update(bar, advance=1)
             if (step + 1) % 50 == 0 or step + 1 == schedule.steps:
-                seconds = time.monotonic() - started
-                record = {
-                    "step": step + 1,
-                    "loss": sum(recent[-50:]) / len(recent[-50:]),
-                    "seconds": round(seconds),
-                }
+                seconds, mean = time.monotonic() - started, torch.stack(recent).mean().item()
+                recent.clear()
+                progress.update(bar, description=f"{name} loss {mean:.4f}")
+                record = {"step": step + 1, "loss": mean, "seconds": round(seconds)}
                 lines.write(json.dumps(record) + "\n")
                 lines.flush()
             if (step + 1) % checkpoint_every == 0 or step + 1 == schedule.steps:

@@ -1,4 +1,4 @@
-"""The training pictures: rendered once, on all cores, and kept as one array beside their scenes."""
+"""The training data: pictures rendered once, on all cores, and several captions of each."""
 
 import os
 import random
@@ -6,12 +6,16 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.progress import track
+from torch import Tensor
+from transformers import CLIPTokenizer
 
-from .world import Scene, render, sample_scene
+from .world import Scene, describe, render, sample_scene
 
 CHUNK = 256
+CAPTIONS = 8  # of each picture: different words, other things left unsaid
 
 
 def training_scene(index: int) -> Scene:
@@ -28,8 +32,8 @@ def _render_chunk(start: int) -> NDArray[np.uint8]:
     return np.stack([np.asarray(render(training_scene(start + i))) for i in range(CHUNK)])
 
 
-def load_pool(path: Path, size: int) -> NDArray[np.uint8]:
-    """Return ``[size, 64, 64, 3]`` training pictures, rendering them into ``path`` where they are missing."""
+def load_pool(path: Path, size: int) -> Tensor:
+    """Training pictures ``[size, 64, 64, 3]`` uint8, rendered into ``path`` where they are missing."""
     if not path.exists():
         chunks = -(-size // CHUNK)
         part = path.with_suffix(".part.npy")
@@ -42,4 +46,18 @@ def load_pool(path: Path, size: int) -> NDArray[np.uint8]:
                 pictures[i * CHUNK : (i + 1) * CHUNK] = chunk
         pictures.flush()
         part.rename(path)
-    return np.load(path, mmap_mode="r")[:size]
+    return torch.from_numpy(np.load(path)[:size])
+
+
+def training_captions(tokenizer: CLIPTokenizer, size: int) -> Tensor:
+    """Captions of the training pictures as padded token ids ``[size, CAPTIONS, length]`` int32."""
+    rng = random.Random("captions")
+    texts = [describe(training_scene(i), rng) for i in range(size) for _ in range(CAPTIONS)]
+    ids = tokenizer(texts, padding="max_length", truncation=True, return_tensors="np").input_ids
+    return torch.from_numpy(ids.astype(np.int32)).view(size, CAPTIONS, -1)
+
+
+def pick_captions(captions: Tensor, chosen: Tensor, generator: torch.Generator) -> Tensor:
+    """One caption at random ``[k, length]`` of each of ``k`` chosen among ``[n, captions, length]``."""
+    which = torch.randint(captions.shape[1], chosen.shape, generator=generator, device=generator.device)
+    return captions[chosen, which]

@@ -49,7 +49,7 @@ def train_textual_inversion(
     scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
     with torch.no_grad():
         latents = (
-            pipe.vae.encode(to_tensor(concept.reference_images(), unet.device)).latents
+            pipe.vae.encode(to_tensor(concept.reference_images()).to(unet.device)).latents
             * pipe.vae.config.scaling_factor
         )
     table.requires_grad_()
