@@ -20,7 +20,7 @@ from .comparing import print_comparison, save_comparison
 from .console import command, progress, stderr
 
 ALPHAS = [0.2, 0.4]
-STEPS = 20
+STEPS, GUIDANCE = 20, 4.0  # those the miniature's own figures were measured with
 OUTPUT = Path("outputs/demo")
 
 
@@ -52,7 +52,7 @@ def demo(
     personal = bundled_concept(concept)
     subject = Concept(personal.placeholder, personal.anchor)
     asked = miniature.context_prompts(personal)[:prompts]
-    settings = GenerationSettings(num_inference_steps=STEPS, batch_size=8)
+    settings = GenerationSettings(num_inference_steps=STEPS, guidance_scale=GUIDANCE, batch_size=8)
     pipe = bundled_pipeline(personal)
     with progress("Drawing", len(arms) * len(asked) * seeds) as advance:
         comparison = compare(
@@ -66,6 +66,7 @@ def demo(
         "β": beta,
         "seeds": ", ".join(map(str, comparison.seeds)),
         "steps": STEPS,
+        "guidance": GUIDANCE,
         "command": f"uncollapse demo --concept {personal.name} --prompts {prompts} --seeds {seeds}"
         f"{''.join(f' --alpha {a:g}' for a in alpha)} --beta {beta:g}",
     }

@@ -76,7 +76,8 @@ class Build:
     def autoencoder(self) -> AutoencoderTiny:
         folder = self.work / "vae"
         if not folder.exists():
-            _save(autoencoder.train_autoencoder(self.pool(), self.work, self._schedule(autoencoder)), folder)
+            rounds = (_shortened(s, self.fraction) for s in (autoencoder.SCHEDULE, autoencoder.POLISH))
+            _save(autoencoder.train_autoencoder(self.pool(), self.work, *rounds), folder)
         return AutoencoderTiny.from_pretrained(folder).float().eval()
 
     def latents(self) -> torch.Tensor:
