@@ -23,7 +23,7 @@ def train(folder, steps, *, stop_at=None, ema=None):
         return (model(x) - x.sum(1, keepdim=True)).pow(2).mean()
 
     schedule = Schedule(steps=steps, batch=8, lr=0.05, warmup=2, ema=ema)
-    return fit("toy", model, loss, schedule, folder, checkpoint_every=5).weight.detach().clone()
+    return fit("toy", model, loss, [schedule], folder, checkpoint_every=5).weight.detach().clone()
 
 
 @pytest.mark.parametrize("ema", [None, 0.9])
@@ -39,7 +39,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path, ema):
 def test_training_learns_and_logs(tmp_path):
     weight = train(tmp_path, 150)
     torch.testing.assert_close(weight, torch.ones(1, 3), atol=0.05, rtol=0)
-    settings, *records = [json.loads(line) for line in (tmp_path / "toy.jsonl").read_text().splitlines()]
+    settings, *records = [json.loads(line) for line in (tmp_path / "toy-1.jsonl").read_text().splitlines()]
     assert settings["steps"] == 150
     assert [r["step"] for r in records] == [50, 100, 150]
     assert records[-1]["loss"] < records[0]["loss"]

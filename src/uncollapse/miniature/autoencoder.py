@@ -4,6 +4,7 @@ Noise is added to the latents while it learns, so that pictures survive the smal
 and a weak pull toward zero keeps the latents compact.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,8 +18,10 @@ from .loop import Schedule, fit
 from .pixels import normalise
 
 CHANNELS = 12
-SCHEDULE = Schedule(steps=6000, batch=8, lr=2e-3, weight_decay=0.0, ema=0.995)
-POLISH = Schedule(steps=4500, batch=16, lr=1e-3, weight_decay=0.0, ema=0.995)  # a second round, for edges
+ROUNDS = (
+    Schedule(steps=6000, batch=8, lr=2e-3, weight_decay=0.0, ema=0.995),
+    Schedule(steps=4500, batch=16, lr=1e-3, weight_decay=0.0, ema=0.995),  # for edges
+)
 
 
 def build_autoencoder() -> AutoencoderTiny:
@@ -51,10 +54,8 @@ def _gradients(x: Tensor) -> tuple[Tensor, Tensor]:
     return x[..., :, 1:] - x[..., :, :-1], x[..., 1:, :] - x[..., :-1, :]
 
 
-def train_autoencoder(
-    pictures: Tensor, folder: Path, schedule: Schedule = SCHEDULE, polish: Schedule = POLISH
-) -> AutoencoderTiny:
-    """Train on the pool, in two rounds; sets ``scaling_factor`` so that scaled latents have unit variance."""
+def train_autoencoder(pictures: Tensor, folder: Path, rounds: Sequence[Schedule] = ROUNDS) -> AutoencoderTiny:
+    """Train on the pool; sets ``scaling_factor`` so that scaled latents have unit variance."""
     torch.manual_seed(0)
     model = build_autoencoder()
     _initialise(model)
@@ -69,8 +70,7 @@ def train_autoencoder(
         edges = sum(F.l1_loss(a, b) for a, b in zip(_gradients(y), _gradients(x), strict=True))
         return F.l1_loss(y, x) + F.mse_loss(y, x) + 0.5 * edges + 0.002 * z.pow(2).mean()
 
-    fit("autoencoder", model, loss, schedule, folder)
-    fit("autoencoder-polish", model, loss, polish, folder)
+    fit("autoencoder", model, loss, rounds, folder)
     sample = encode(model, pictures[:512].cpu())
     model.register_to_config(scaling_factor=float(1 / sample.std()))
     return model

@@ -44,8 +44,8 @@ class Build:
         self.work, self.data, self.fraction, self.pictures = work, data, fraction, pictures
         work.mkdir(parents=True, exist_ok=True)
 
-    def _schedule(self, module) -> Schedule:
-        return _shortened(module.SCHEDULE, self.fraction)
+    def _rounds(self, module) -> list[Schedule]:
+        return [_shortened(schedule, self.fraction) for schedule in module.ROUNDS]
 
     def pool(self) -> torch.Tensor:
         return load_pool(self.work / "pictures.npy", self.pictures)
@@ -66,7 +66,7 @@ class Build:
         folder = self.work / "clip"
         if not folder.exists():
             data = self.pool(), self.captions(), self.tokenizer()
-            _save(clip.train_clip(*data, self.work, self._schedule(clip)), folder)
+            _save(clip.train_clip(*data, self.work, self._rounds(clip)), folder)
         return CLIPModel.from_pretrained(folder).eval()
 
     def text_encoder(self) -> CLIPTextModel:
@@ -76,8 +76,8 @@ class Build:
     def autoencoder(self) -> AutoencoderTiny:
         folder = self.work / "vae"
         if not folder.exists():
-            rounds = (_shortened(s, self.fraction) for s in (autoencoder.SCHEDULE, autoencoder.POLISH))
-            _save(autoencoder.train_autoencoder(self.pool(), self.work, *rounds), folder)
+            rounds = self._rounds(autoencoder)
+            _save(autoencoder.train_autoencoder(self.pool(), self.work, rounds), folder)
         return AutoencoderTiny.from_pretrained(folder).float().eval()
 
     def latents(self) -> torch.Tensor:
@@ -91,7 +91,7 @@ class Build:
     def judge(self) -> None:
         path = self.work / "judge.safetensors"
         if not path.exists():
-            model = judge.train_judge(self.pool(), self.work, self._schedule(judge))
+            model = judge.train_judge(self.pool(), self.work, self._rounds(judge))
             save_file({k: v.half().contiguous() for k, v in model.state_dict().items()}, path)
 
     def denoiser(self) -> UNet2DConditionModel:
@@ -99,7 +99,7 @@ class Build:
         if not folder.exists():
             empty = self.tokenizer()("", padding="max_length", return_tensors="pt").input_ids[0]
             data = self.latents(), self.captions(), empty.int(), self.text_encoder()
-            _save(denoiser.train_denoiser(*data, self.work, self._schedule(denoiser)), folder)
+            _save(denoiser.train_denoiser(*data, self.work, self._rounds(denoiser)), folder)
         return UNet2DConditionModel.from_pretrained(folder).float().eval()
 
     def assemble(self) -> None:

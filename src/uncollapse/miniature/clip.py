@@ -4,6 +4,7 @@ Its text tower, frozen, conditions the denoiser; both towers serve CLIP-T and CL
 """
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from .tokenizer import MAX_LENGTH
 from .world import describe, render
 
 # One part: every caption of the batch is a wrong answer for every other picture.
-SCHEDULE = Schedule(steps=1600, batch=128, lr=1e-3, weight_decay=0.05, parts=1)
+ROUNDS = (Schedule(steps=1600, batch=128, lr=1e-3, weight_decay=0.05, parts=1),)
 
 
 def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
@@ -48,7 +49,11 @@ def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
 
 
 def train_clip(
-    pictures: Tensor, captions: Tensor, tokenizer: CLIPTokenizer, folder: Path, schedule: Schedule = SCHEDULE
+    pictures: Tensor,
+    captions: Tensor,
+    tokenizer: CLIPTokenizer,
+    folder: Path,
+    rounds: Sequence[Schedule] = ROUNDS,
 ) -> CLIPModel:
     """Train on pictures ``[n, 64, 64, 3]``, each with one of its captions ``[n, captions, length]``."""
     torch.manual_seed(0)
@@ -62,7 +67,7 @@ def train_clip(
         ids = ids[:, :longest]  # what follows the end is padding, which no word before it sees
         return model(input_ids=ids, pixel_values=normalise(pictures[chosen]), return_loss=True).loss
 
-    return fit("clip", model, loss, schedule, folder)
+    return fit("clip", model, loss, rounds, folder)
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """The denoiser: a small `UNet2DConditionModel`, v-prediction, conditioned on CLIP's frozen text tower."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from .device import best_device
 from .loop import Schedule, fit
 from .pool import pick_captions
 
-SCHEDULE = Schedule(steps=5000, batch=48, lr=1e-3, warmup=150, ema=0.998)
+ROUNDS = (Schedule(steps=5600, batch=48, lr=1e-3, warmup=150, ema=0.998),)
 UNCAPTIONED = 0.1  # share of pictures seen without a caption, for classifier-free guidance
 SNR_CEILING = 5.0
 
@@ -75,7 +76,7 @@ def train_denoiser(
     uncaptioned: Tensor,
     text_encoder: CLIPTextModel,
     folder: Path,
-    schedule: Schedule = SCHEDULE,
+    rounds: Sequence[Schedule] = ROUNDS,
 ) -> UNet2DConditionModel:
     """Train on the pool's scaled latents ``[n, 12, 16, 16]``, each with one of its captions.
 
@@ -97,4 +98,4 @@ def train_denoiser(
             prompt_embeds = text_encoder(ids).last_hidden_state
         return v_loss(unet, scheduler, latents[chosen].float(), prompt_embeds, generator)
 
-    return fit("denoiser", unet, loss, schedule, folder)
+    return fit("denoiser", unet, loss, rounds, folder)

@@ -33,7 +33,10 @@ HEADS: dict[str, tuple[str | None, ...]] = {
 }
 COLOUR_HEADS = ("colour", "pattern", "pattern_colour")
 UNSEEN = -100  # cross_entropy ignores it
-SCHEDULE = Schedule(steps=5000, batch=64, lr=2e-3, weight_decay=0.02, ema=0.995)
+ROUNDS = (
+    Schedule(steps=5000, batch=64, lr=2e-3, weight_decay=0.02, ema=0.995),
+    Schedule(steps=5000, batch=96, lr=1e-3, weight_decay=0.05, ema=0.998),  # for patterns and small things
+)
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def _perturb(x: Tensor, generator: torch.Generator) -> Tensor:
     return x + noise * 0.08 * draw(len(x), 1, 1, 1)
 
 
-def train_judge(pictures: Tensor, folder: Path, schedule: Schedule = SCHEDULE) -> Judge:
+def train_judge(pictures: Tensor, folder: Path, rounds: Sequence[Schedule] = ROUNDS) -> Judge:
     """Train on random pictures of the pool."""
     torch.manual_seed(0)
     model = Judge()
@@ -134,7 +137,7 @@ def train_judge(pictures: Tensor, folder: Path, schedule: Schedule = SCHEDULE) -
         losses = [F.cross_entropy(logits[n], targets[n][chosen], label_smoothing=0.02) for n in HEADS]
         return torch.stack(losses).sum()
 
-    fit("judge", model, loss, schedule, folder)
+    fit("judge", model, loss, rounds, folder)
     return model
 
 

@@ -7,7 +7,7 @@ resumed goes the way an uninterrupted one would have gone.
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -97,17 +97,34 @@ def fit(
     name: str,
     model: nn.Module,
     loss: Callable[[torch.Generator, int], Tensor],
-    schedule: Schedule,
+    rounds: Sequence[Schedule],
     folder: Path,
     *,
     checkpoint_every: int = 200,
 ) -> nn.Module:
-    """Train ``model`` on the best device; ``loss(generator, batch)`` draws a batch and returns its mean loss.
+    """Train ``model`` on the best device, round after round.
 
-    The generator lives on the model's device. With ``schedule.ema`` the model ends with the averaged weights.
-    Keeps ``NAME.ckpt`` (to resume from) and ``NAME.jsonl`` (first the settings, then loss and seconds) in
-    ``folder``.
+    Args:
+        loss: ``loss(generator, batch)`` draws a batch and returns its mean loss; the generator lives on the
+            model's device.
+        rounds: each with a rate that warms up and falls of its own. With ``ema`` a round ends with the
+            averaged weights.
+        folder: keeps ``NAME-1.ckpt`` (to resume the first round from), ``NAME-1.jsonl`` (its settings, then
+            loss and seconds) and so on.
     """
+    for number, schedule in enumerate(rounds, 1):
+        _fit_round(f"{name}-{number}", model, loss, schedule, folder, checkpoint_every)
+    return model.cpu().eval()
+
+
+def _fit_round(
+    name: str,
+    model: nn.Module,
+    loss: Callable[[torch.Generator, int], Tensor],
+    schedule: Schedule,
+    folder: Path,
+    checkpoint_every: int,
+) -> None:
     checkpoint, log = folder / f"{name}.ckpt", folder / f"{name}.jsonl"
     device = best_device()
     model.to(device)
@@ -159,4 +176,3 @@ def fit(
                     torch.save(state, part)
     if schedule.ema:
         model.load_state_dict(ema)
-    return model.cpu().eval()
