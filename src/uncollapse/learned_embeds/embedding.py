@@ -16,6 +16,11 @@ __all__ = ["ENCODERS", "ONLY", "LearnedEmbedding", "match_encoders"]
 
 ENCODERS = ("clip_l", "clip_g", "t5xxl")  # as files call them
 ONLY = "text_encoder"  # the model's one encoder, where a file names none
+FAMILIES = {  # which of them an encoder can be, by transformers' model_type
+    "clip_text_model": ("clip_l", "clip_g"),
+    "clip": ("clip_l", "clip_g"),
+    "t5": ("t5xxl",),
+}
 
 WIDTHS = {
     768: "Stable Diffusion 1 (CLIP ViT-L/14; also the first encoder of SDXL, SD3 and Flux)",

@@ -15,12 +15,10 @@ from torch import nn
 
 from ..errors import FileFormatError, PipelineError, PlaceholderError, UncollapseWarning
 from ..placeholders import learned_tokens, token_names
-from .embedding import ONLY, LearnedEmbedding, match_encoders
+from .embedding import FAMILIES, ONLY, LearnedEmbedding, match_encoders
 from .reading import read
 
 __all__ = ["load_into"]
-
-FAMILIES = {"clip_text_model": ("clip_l", "clip_g"), "clip": ("clip_l", "clip_g"), "t5": ("t5xxl",)}
 
 
 def load_into(pipe: Any, path: str | Path, placeholder: str | None = None) -> str:

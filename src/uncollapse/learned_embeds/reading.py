@@ -16,7 +16,7 @@ from .image import SUFFIXES as IMAGE_SUFFIXES
 from .image import entries_in_image
 from .layouts import embeddings_from, layout_of, wanted
 
-__all__ = ["SUFFIXES", "read", "read_all"]
+__all__ = ["SUFFIXES", "files_at", "read", "read_all"]
 
 SAFETENSORS = {".safetensors", ".pti"}  # the latter is what some SDXL trainers call theirs
 SUFFIXES = SAFETENSORS | IMAGE_SUFFIXES | {".pt", ".bin"}
@@ -50,7 +50,7 @@ def read_all(path: str | Path) -> list[LearnedEmbedding]:
 
     Raises: FileFormatError.
     """
-    return [embedding for file in _files_at(Path(path)) for embedding in _read_file(file)]
+    return [embedding for file in files_at(Path(path)) for embedding in _read_file(file)]
 
 
 def _read_file(file: Path) -> list[LearnedEmbedding]:
@@ -73,7 +73,11 @@ def _hint(entries: Mapping[str, Any]) -> str:
     return ""
 
 
-def _files_at(path: Path) -> list[Path]:
+def files_at(path: Path) -> list[Path]:
+    """The file at ``path``, or those in a folder that hold its embeddings.
+
+    Raises: FileFormatError, when there is none.
+    """
     if path.is_file():
         return [path]
     for file in (path / name for name in FOLDER_NAMES):
