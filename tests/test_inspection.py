@@ -9,7 +9,7 @@ from conftest import WIDTH, make_pipeline
 from uncollapse.errors import FileFormatError
 from uncollapse.inspection import inspect
 from uncollapse.learned_embeds import LearnedEmbedding
-from uncollapse.vocabulary import load_vocabularies
+from uncollapse.vocabulary import Vocabulary, load_vocabularies
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_rows_are_measured_against_the_words(vocabularies):
     torch.manual_seed(0)
     rows = torch.stack([scale * torch.randn(WIDTH) for scale in (0.01, 0.5, 1, 100)]).half()
     norms = [vocabulary.anchor_vector(word).double().norm().item() for word in vocabulary.words]
-    found = inspect(LearnedEmbedding("<t>", {"text_encoder": rows}), vocabularies, words=2)
+    [found] = inspect([LearnedEmbedding("<t>", {"text_encoder": rows})], vocabularies, words=2)
     assert [(each.encoder, each.row) for each in found] == [("text_encoder", i) for i in range(4)]
     for each, row in zip(found, rows.double().numpy(), strict=True):
         assert each.norm == pytest.approx(np.linalg.norm(row), rel=1e-5)
@@ -45,7 +45,7 @@ def test_rows_are_measured_against_the_words(vocabularies):
 
 def test_without_a_vocabulary_there_are_norms_alone():
     embedding = LearnedEmbedding("<t>", {"clip_l": torch.ones(2, 4), "clip_g": torch.ones(1, 9)})
-    found = inspect(embedding)
+    [found] = inspect([embedding])
     assert [(each.encoder, each.row, each.norm) for each in found] == [
         ("clip_l", 0, 2),
         ("clip_l", 1, 2),
@@ -56,6 +56,28 @@ def test_without_a_vocabulary_there_are_norms_alone():
     )
 
 
+def test_many_together_are_what_each_is_alone(vocabularies, monkeypatch):
+    monkeypatch.setattr("uncollapse.vocabulary.CHUNK", 2)
+    torch.manual_seed(1)
+    [one] = vocabularies.values()
+    two = {"clip_l": one, "clip_g": Vocabulary(torch.randn(len(one.token_embeds), 40), one.tokenizer)}
+    vectors = [
+        {"clip_l": torch.randn(2, WIDTH), "clip_g": torch.randn(1, 40)},
+        {"clip_g": torch.randn(3, 40)},
+        {"text_encoder": torch.randn(1, WIDTH).half()},
+    ]
+    embeddings = [LearnedEmbedding("<t>", each) for each in vectors]
+    together = inspect(embeddings, two)
+    for embedding, rows in zip(embeddings, together, strict=True):
+        [alone] = inspect([embedding], two)
+        names = [(name, i) for name, each in embedding.vectors.items() for i in range(len(each))]
+        assert sorted((row.encoder, row.row) for row in rows) == sorted(names)
+        for row, other in zip(rows, alone, strict=True):
+            assert (row.encoder, row.row) == (other.encoder, other.row)
+            assert row.norm == pytest.approx(embedding.vectors[row.encoder][row.row].float().norm().item())
+            assert [word for word, _ in row.nearest] == [word for word, _ in other.nearest]
+
+
 def test_an_embedding_of_another_family_is_refused(vocabularies):
     with pytest.raises(FileFormatError, match="1280 components, the width of the second encoder of SDXL"):
-        inspect(LearnedEmbedding("<t>", {"text_encoder": torch.ones(1280)}), vocabularies)
+        inspect([LearnedEmbedding("<t>", {"text_encoder": torch.ones(1280)})], vocabularies)

@@ -37,6 +37,7 @@ PREFIXES = {  # of checkpoints with several encoders: Stable Diffusion XL, its r
     "text_encoders.t5xxl.": "t5xxl",
 }
 BY_WIDTH = {768: "clip_l", 1280: "clip_g", 4096: "t5xxl"}  # of files that hold one encoder each
+CHUNK = 256  # rows compared with all words at once: 50 MB of cosines
 PLAIN = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 CLIP_PIECES = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
@@ -65,13 +66,14 @@ class Vocabulary:
 
     def nearest(self, rows: Tensor, count: int) -> list[list[tuple[str, float]]]:
         """For each row the nearest words of the vocabulary and their cosines, best first."""
-        cosines, places = (unit(rows.float()) @ self._directions.T).topk(min(count, len(self.words)))
-        return [
-            [(self.words[i], cosine) for i, cosine in zip(where, row, strict=True)]
-            for where, row in zip(places.tolist(), cosines.tolist(), strict=True)
-        ]
+        words, found = self.words, []
+        for some in rows.split(CHUNK):
+            cosines, places = (unit(some.float()) @ self._directions.T).topk(min(count, len(words)))
+            for row in zip(places.tolist(), cosines.tolist(), strict=True):
+                found.append([(words[i], cosine) for i, cosine in zip(*row, strict=True)])
+        return found
 
-    @cached_property
+    @property
     def words(self) -> list[str]:
         """The tokens that are whole words: not pieces inside words, punctuation or specials."""
         return list(self._word_ids)

@@ -14,16 +14,15 @@ from rich.table import Table
 
 from ..errors import FileFormatError, UncollapseWarning
 from ..inspection import InspectedRow
-from ..inspection import inspect as inspect_embedding
+from ..inspection import inspect as inspect_embeddings
 from ..learned_embeds import LearnedEmbedding, read_all
+from ..learned_embeds.embedding import match_encoders
 from ..learned_embeds.reading import SUFFIXES
 from ..vocabulary import Vocabulary, load_vocabularies
 from . import options as o
 from .console import command, print_json, stdout
 
 LONGEST = 80  # characters of a metadata value that are shown
-
-Inspected = tuple[Path, LearnedEmbedding, list[InspectedRow]]
 
 
 @command
@@ -45,7 +44,9 @@ def inspect(
     files that hold no embedding are passed over with a warning.
     """
     vocabularies = load_vocabularies(model, tokenizer or ()) if model else {}
-    inspected = [each for path in files for each in _inspect(path, vocabularies, words)]
+    found = [each for path in files for each in _read(path, vocabularies)]
+    rows = inspect_embeddings([embedding for _, embedding in found], vocabularies, words)
+    inspected = [(*each, its_rows) for each, its_rows in zip(found, rows, strict=True)]
     if json:
         print_json([_as_json(*each) for each in inspected])
         return
@@ -53,15 +54,13 @@ def inspect(
         _print(*each)
 
 
-def _inspect(path: Path, vocabularies: dict[str, Vocabulary], words: int) -> list[Inspected]:
+def _read(path: Path, vocabularies: dict[str, Vocabulary]) -> list[tuple[Path, LearnedEmbedding]]:
     if not path.is_dir():
-        return _inspect_file(path, vocabularies, words)
-    found: list[Inspected] = []
-    for file in sorted(
-        each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file()
-    ):
+        return _read_file(path, vocabularies)
+    found: list[tuple[Path, LearnedEmbedding]] = []
+    for file in sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES):
         try:
-            found += _inspect_file(file, vocabularies, words)
+            found += _read_file(file, vocabularies)
         except FileFormatError as error:
             warnings.warn(str(error), UncollapseWarning, stacklevel=2)
     if not found:
@@ -69,11 +68,15 @@ def _inspect(path: Path, vocabularies: dict[str, Vocabulary], words: int) -> lis
     return found
 
 
-def _inspect_file(file: Path, vocabularies: dict[str, Vocabulary], words: int) -> list[Inspected]:
+def _read_file(file: Path, vocabularies: dict[str, Vocabulary]) -> list[tuple[Path, LearnedEmbedding]]:
+    embeddings = read_all(file)
+    widths = {name: each.token_embeds.shape[-1] for name, each in vocabularies.items()}
     try:
-        return [(file, each, inspect_embedding(each, vocabularies, words)) for each in read_all(file)]
+        for each in embeddings if widths else []:
+            match_encoders(each, widths, "this model")
     except FileFormatError as error:
-        raise FileFormatError(str(error) if str(file) in str(error) else f"{file}: {error}") from error
+        raise FileFormatError(f"{file}: {error}") from error
+    return [(file, each) for each in embeddings]
 
 
 def _as_json(file: Path, embedding: LearnedEmbedding, rows: list[InspectedRow]) -> dict[str, Any]:
