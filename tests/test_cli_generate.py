@@ -16,6 +16,7 @@ from toys import SIZE, fake_miniature, make_clip, picture, save_lora
 from uncollapse.cli.app import app
 from uncollapse.generation import GenerationSettings
 from uncollapse.generation import generate as draw
+from uncollapse.learned_embeds import LearnedEmbedding
 
 PROMPT = "a photo of sks cat in the snow"
 
@@ -29,8 +30,9 @@ def files(tmp_path_factory):
     add_lora(personalised)
     save_lora(personalised, folder / "lora")
     torch.manual_seed(3)
-    uc.learned_embeds.write(folder / "cat.safetensors", "<my-cat>", 9 * torch.randn(2, 32))
-    uc.learned_embeds.write(folder / "wide.safetensors", "<my-cat>", torch.randn(1, 768))
+    for name, rows in (("cat", 9 * torch.randn(2, 32)), ("wide", torch.randn(1, 768))):
+        embedding = LearnedEmbedding("<my-cat>", {"text_encoder": rows})
+        uc.learned_embeds.write(folder / f"{name}.safetensors", embedding)
     (folder / "short.safetensors").write_bytes((folder / "cat.safetensors").read_bytes()[:60])
     return folder
 

@@ -82,9 +82,9 @@ def test_the_shipped_concept_has_collapsed_and_adjustment_brings_its_context_bac
 
 
 def test_the_shipped_embedding_is_an_ordinary_one(pipe):
-    placeholder, vectors = uc.learned_embeds.read(miniature.CONCEPTS["cat"].embedding)
-    assert placeholder == "<my-cat>"
-    assert vectors.shape == (1, pipe.text_encoder.config.hidden_size)
+    embedding = uc.learned_embeds.read(miniature.CONCEPTS["cat"].embedding)
+    assert embedding.placeholder == "<my-cat>"
+    assert embedding.vectors["text_encoder"].shape == (1, pipe.text_encoder.config.hidden_size)
     plain = StableDiffusionPipeline.from_pretrained(miniature.MODEL)
     plain.load_textual_inversion(str(miniature.CONCEPTS["cat"].embedding))
     assert "<my-cat>" in plain.tokenizer.get_vocab()

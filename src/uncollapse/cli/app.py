@@ -7,8 +7,10 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .bake import bake, unbake
 from .demo import demo
 from .generate import generate
+from .inspect import inspect
 
 app = typer.Typer(
     name="uncollapse",
@@ -20,6 +22,9 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(generate)
+app.command()(inspect)
+app.command()(bake)
+app.command()(unbake)
 
 
 @app.callback()

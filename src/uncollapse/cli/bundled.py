@@ -10,6 +10,7 @@ from ..errors import FileFormatError, PlaceholderError
 from ..loading import load_lora
 from ..measures import clip_measure, judge_measure
 from ..metrics import ClipScorer
+from .console import quieten_loading
 
 
 def bundled_concept(name: str | None) -> Any:
@@ -35,6 +36,7 @@ def bundled_pipeline(personal: Any) -> Any:
     """The miniature with the concept's LoRA."""
     from .. import miniature
 
+    quieten_loading()
     pipe = miniature.load_pipeline()
     load_lora(pipe, personal.lora)
     return pipe

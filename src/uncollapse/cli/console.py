@@ -24,7 +24,7 @@ from ..errors import UncollapseError, UncollapseWarning
 P = ParamSpec("P")
 R = TypeVar("R")
 
-EXTRAS = {"diffusers", "transformers", "accelerate", "peft", "PIL", "jinja2", "matplotlib"}
+EXTRAS = {"diffusers", "transformers", "tokenizers", "accelerate", "peft", "PIL", "jinja2", "matplotlib"}
 
 
 def stdout() -> Console:
@@ -67,22 +67,21 @@ def _show_warning(message: Warning | str, *_: Any) -> None:
 
 
 def _quieten_libraries() -> None:
-    """Keep other libraries' bars and notes out of the way; their errors still come through."""
+    """Keep other libraries' notes out of the way; their errors still come through."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     for name in ("diffusers", "transformers", "peft"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    import importlib.util
 
-    if importlib.util.find_spec("diffusers"):
-        from diffusers.utils import logging as diffusers_logging
 
-        diffusers_logging.disable_progress_bar()
-    if importlib.util.find_spec("transformers"):
-        from transformers.utils import logging as transformers_logging
+def quieten_loading() -> None:
+    """No bars of diffusers and transformers while a pipeline loads; imports both, so only where one does."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
 
-        transformers_logging.disable_progress_bar()
+    diffusers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
 
 
 @contextmanager

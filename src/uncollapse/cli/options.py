@@ -33,6 +33,24 @@ NormBlend = Annotated[
 Level = Annotated[str, typer.Option(help="Where to adjust: auto, token or prompt.")]
 AnchorEncoder = Annotated[str, typer.Option(help="Who encodes the anchor: base or tuned.")]
 
+# Embedding files.
+File = Annotated[Path, typer.Argument(help="Embedding file, of any layout.")]
+Table = Annotated[
+    list[str],
+    typer.Option(
+        "--model", help="Pipeline or text-encoder folder, or .safetensors file; repeat for one an encoder."
+    ),
+]
+Tokenizer = Annotated[
+    list[str] | None,
+    typer.Option(help="Folder or tokenizer.json, where the model has none beside it; repeat for several."),
+]
+Alpha = Annotated[
+    float, typer.Option(help="0 leaves the concept as it is, 1 makes it the anchor.", show_default=True)
+]
+OutputFile = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]
+
 # The pictures.
 Prompts = Annotated[
     list[str], typer.Option("--prompt", help="What to draw, the placeholder in it; repeat for several.")

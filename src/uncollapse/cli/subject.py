@@ -17,6 +17,7 @@ from ..loading import check_placeholder, check_trigger, load_images, load_lora, 
 from ..measures import clip_measure
 from ..metrics import ClipScorer
 from .bundled import bundled_concept, bundled_measures, bundled_pipeline
+from .console import quieten_loading
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -69,6 +70,7 @@ def own_subject(
     concept = Concept(placeholder, anchor, **how)
     if lora:
         check_trigger(lora, placeholder)
+    quieten_loading()
     pipe = load_pipeline(model or _miniature(), device=device, dtype=_dtype(dtype))
     if lora:
         load_lora(pipe, lora)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
-from uncollapse.learned_embeds import write
+from uncollapse.learned_embeds import ONLY, LearnedEmbedding, write
 
 from .concepts import PersonalConcept
 from .denoiser import v_loss
@@ -63,9 +63,5 @@ def train_textual_inversion(
         (gradient,) = torch.autograd.grad(loss, table)
         learned.grad = gradient[row]
         optimizer.step()
-    return write(
-        path,
-        placeholder,
-        learned.detach()[None],
-        {"steps": str(settings.steps), "initialiser": concept.anchor},
-    )
+    metadata = {"steps": str(settings.steps), "initialiser": concept.anchor}
+    return write(path, LearnedEmbedding(placeholder, {ONLY: learned.detach()}, metadata))

@@ -1,0 +1,220 @@
+"""Baking: the adjustment written into an embedding file that any program loads, and the way back.
+
+A baked file has its source's layout and carries, in its metadata, what was done and the source itself, byte
+for byte, so that it can be explained, reproduced and undone:
+
+    uncollapse.version, .model                       by what, against which token table
+    uncollapse.placeholder, .anchor                  of what, toward what
+    uncollapse.alpha, .beta, .norm_blend             how far; those that were set
+    uncollapse.norm_before, .norm_after              {encoder: [a number a vector]}
+    uncollapse.cosine_before, .cosine_after          to the anchor, likewise
+    uncollapse.source, .source_sha256, .source_data  its name, checksum, and bytes in base64
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from .adjustment import Adjustment, adjust
+from .errors import AnchorError, EmbeddingError, FileFormatError, OutputError
+from .geometry import norm, unit
+from .learned_embeds import LearnedEmbedding, read_all, write
+from .learned_embeds.embedding import match_encoders
+from .learned_embeds.reading import files_at
+from .output import write_atomically
+from .vocabulary import Vocabulary
+
+__all__ = ["BakedRow", "bake", "is_baked", "unbake"]
+
+OURS = "uncollapse."
+LAYOUTS = {"diffusers": "diffusers", "a1111": "kohya", "kohya": "kohya", "encoders": "encoders"}
+
+
+@dataclass(frozen=True)
+class BakedRow:
+    """One learned vector before and after; cosines are to the anchor."""
+
+    placeholder: str
+    encoder: str
+    row: int
+    norm_before: float
+    norm_after: float
+    cosine_before: float
+    cosine_after: float
+
+
+def bake(
+    source: str | Path,
+    output: str | Path,
+    vocabularies: Mapping[str, Vocabulary],
+    anchor: str,
+    adjustment: Adjustment | None = None,
+    *,
+    overwrite: bool = False,
+) -> list[BakedRow]:
+    """Write the adjusted embedding to a file of its own; every vector of every encoder is adjusted.
+
+    Args:
+        source: an embedding file of any layout that ``learned_embeds.read`` knows, except one inside a LoRA
+            or adapter. Where it holds several tokens (<s0>, <s1>), all move toward the anchor.
+        output: a ``.safetensors`` file. A1111's torch files and pictures become kohya's layout, which A1111
+            reads as well.
+        vocabularies: of the model the embedding was trained for (``vocabulary.load_vocabularies``).
+        anchor: what the concept is, in ordinary words.
+        adjustment: how far; the paper's by default.
+        overwrite: whether ``output`` may exist, or be the source.
+
+    Returns: what became of each vector.
+    Raises: FileFormatError, AnchorError, EmbeddingError, OutputError; nothing is then written.
+    """
+    source, output, adjustment = Path(source), Path(output), adjustment or Adjustment()
+    [file] = _one_file(source)
+    embeddings = read_all(file)
+    _check_source(file, embeddings)
+    _check_anchor(anchor)
+    check_output(output, overwrite)
+    baked, rows = [], []
+    for embedding in embeddings:
+        adjusted, changes = _adjusted(file, embedding, vocabularies, anchor, adjustment)
+        baked.append(adjusted)
+        rows += changes
+    model = next(iter(vocabularies.values())).source
+    ours = _provenance(embeddings, anchor, adjustment, rows, Path(model).name) | _carried(file)
+    baked = [each.replace(metadata={**each.metadata, **ours}) for each in baked]
+    write(output, baked, LAYOUTS[embeddings[0].layout])
+    return rows
+
+
+def unbake(baked: str | Path, output: str | Path, *, overwrite: bool = False) -> Path:
+    """Write the file that was baked, byte for byte.
+
+    Raises: FileFormatError, for a file that was not baked or was tampered with; OutputError.
+    """
+    output = Path(output)
+    metadata = next(iter(read_all(baked))).metadata
+    if not is_baked(metadata):
+        raise FileFormatError(f"{baked}: was not made by uncollapse bake, so there is nothing to undo.")
+    data = base64.b64decode(metadata[OURS + "source_data"])
+    if hashlib.sha256(data).hexdigest() != metadata[OURS + "source_sha256"]:
+        raise FileFormatError(f"{baked}: the source it carries is damaged. Use a copy that nobody edited.")
+    suffix = Path(metadata[OURS + "source"]).suffix
+    if output.suffix != suffix:
+        raise OutputError(f"{output}: the file that was baked is a {suffix} file. Give a name that ends so.")
+    check_output(output, overwrite)
+    return write_atomically(output, lambda scratch: scratch.write_bytes(data))
+
+
+def is_baked(metadata: Mapping[str, str]) -> bool:
+    """Whether a file's metadata say that it was baked, and carry its source."""
+    return {OURS + "source_data", OURS + "source_sha256", OURS + "source"} <= set(metadata)
+
+
+def check_output(output: Path, overwrite: bool) -> None:
+    """Raise OutputError, unless ``output`` is free or may be overwritten."""
+    if output.exists() and not overwrite:
+        raise OutputError(f"{output}: exists already. Give another name with -o, or --overwrite.")
+
+
+def _check_anchor(anchor: str) -> None:
+    """Raise AnchorError, unless it names something. It may be the file's own name: it is another vector."""
+    if not anchor.strip():
+        raise AnchorError(
+            "The anchor is empty, so there is nothing to move toward. Give a word, such as cat."
+        )
+
+
+def _one_file(source: Path) -> list[Path]:
+    files = files_at(source)
+    if len(files) > 1:
+        raise FileFormatError(f"{source}: holds {len(files)} embedding files. Give one of them.")
+    return files
+
+
+def _check_source(file: Path, embeddings: list[LearnedEmbedding]) -> None:
+    layout = embeddings[0].layout
+    if layout not in LAYOUTS:
+        raise FileFormatError(
+            f"{file}: holds more than embeddings (layout {layout!r}). Take the embedding out first: "
+            "learned_embeds.write(path, learned_embeds.read(file, placeholder))."
+        )
+    if is_baked(embeddings[0].metadata):
+        raise FileFormatError(
+            f"{file}: is baked already, and baking it again would move it twice. Start from the file that "
+            "uncollapse unbake gives back."
+        )
+
+
+def _adjusted(
+    file: Path,
+    embedding: LearnedEmbedding,
+    vocabularies: Mapping[str, Vocabulary],
+    anchor: str,
+    adjustment: Adjustment,
+) -> tuple[LearnedEmbedding, list[BakedRow]]:
+    widths = {name: each.token_embeds.shape[-1] for name, each in vocabularies.items()}
+    source = next(iter(vocabularies.values())).source
+    try:
+        matches = match_encoders(embedding, widths, f"'{source}'")
+    except FileFormatError as error:
+        raise FileFormatError(f"{file}: {error}") from error
+    vectors, changes = {}, []
+    for name, v in embedding.vectors.items():
+        _check_rows(file, embedding.placeholder, v)
+        c = vocabularies[matches[name]].anchor_vector(anchor)
+        vectors[name] = adjust(v, c, adjustment.alpha, adjustment.beta, adjustment.norm_blend)
+        changes += [
+            BakedRow(embedding.placeholder, name, row, *numbers)
+            for row, numbers in enumerate(zip(*_measured(v, vectors[name], c), strict=True))
+        ]
+    return embedding.replace(vectors=vectors), changes
+
+
+def _measured(before: Tensor, after: Tensor, c: Tensor) -> list[list[float]]:
+    """Norms before and after, cosines to the anchor before and after; a number a row."""
+    norms = [norm(rows).float().tolist() for rows in (before, after)]
+    return norms + [(unit(rows.float()) @ unit(c.float())).tolist() for rows in (before, after)]
+
+
+def _check_rows(file: Path, placeholder: str, rows: Tensor) -> None:
+    zero = [row for row, vector in enumerate(rows) if not vector.any()]
+    if zero:
+        raise EmbeddingError(
+            f"{file}: vector {zero[0]} of {placeholder!r} is zero, so it has no direction to adjust. Use a "
+            "trained embedding."
+        )
+
+
+def _provenance(
+    embeddings: list[LearnedEmbedding], anchor: str, adjustment: Adjustment, rows: list[BakedRow], model: str
+) -> dict[str, str]:
+    from . import __version__
+
+    settings = {"alpha": adjustment.alpha, "beta": adjustment.beta, "norm_blend": adjustment.norm_blend}
+    found: dict[str, str] = {
+        "version": __version__,
+        "model": model,
+        "placeholder": " ".join(each.placeholder for each in embeddings),
+        "anchor": anchor,
+        **{name: repr(value) for name, value in settings.items() if value is not None},
+    }
+    for what in ("norm_before", "norm_after", "cosine_before", "cosine_after"):
+        encoders = dict.fromkeys(row.encoder for row in rows)
+        numbers = {name: [getattr(row, what) for row in rows if row.encoder == name] for name in encoders}
+        found[what] = json.dumps(numbers)
+    return {OURS + name: value for name, value in found.items()}
+
+
+def _carried(file: Path) -> dict[str, str]:
+    data = file.read_bytes()
+    return {
+        OURS + "source": file.name,
+        OURS + "source_sha256": hashlib.sha256(data).hexdigest(),
+        OURS + "source_data": base64.b64encode(data).decode("ascii"),
+    }

@@ -1,0 +1,84 @@
+"""``uncollapse bake`` and ``unbake``: the adjustment written into an embedding file, and taken out again."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from .. import baking
+from ..adjustment import ALPHA, BETA, Adjustment
+from ..errors import AnchorError, UncollapseWarning
+from ..learned_embeds import read_all
+from ..suggestions import suggest_anchors
+from ..vocabulary import Vocabulary, load_vocabularies
+from . import options as o
+from .console import command, print_json, stderr, stdout
+
+
+@command
+def bake(
+    file: o.File,
+    model: o.Table,
+    output: o.OutputFile,
+    anchor: o.Anchor = None,
+    alpha: o.Alpha = ALPHA,
+    beta: o.Beta = None,
+    norm_blend: o.NormBlend = None,
+    tokenizer: o.Tokenizer = None,
+    overwrite: o.Overwrite = False,
+    json: o.Json = False,
+) -> None:
+    """Write the adjustment into an embedding file that every program loads as it is.
+
+    The new file carries the old one; unbake gives it back. Of the model only the token table is read.
+    Without --anchor the best suggestion is taken.
+    """
+    adjustment = Adjustment(alpha, BETA if beta is None and norm_blend is None else beta, norm_blend)
+    baking.check_output(output, overwrite)
+    vocabularies = load_vocabularies(model, tokenizer or ())
+    anchor = _suggested(file, vocabularies) if anchor is None else anchor
+    rows = baking.bake(file, output, vocabularies, anchor, adjustment, overwrite=overwrite)
+    if json:
+        print_json({"output": str(output), "anchor": anchor, "vectors": [asdict(row) for row in rows]})
+        return
+    stdout().print(_table(rows))
+    stdout().print(output, markup=False, soft_wrap=True)
+
+
+@command
+def unbake(file: o.File, output: o.OutputFile, overwrite: o.Overwrite = False) -> None:
+    """Give back the file that was baked, byte for byte."""
+    stdout().print(baking.unbake(file, output, overwrite=overwrite), markup=False, soft_wrap=True)
+
+
+def _suggested(file: Path, vocabularies: dict[str, Vocabulary]) -> str:
+    """The best anchor for an embedding without one, told with its rivals."""
+    embedding = read_all(file)[0]
+    suggestions = suggest_anchors(embedding, vocabularies)
+    if not suggestions:
+        raise AnchorError(f"What is '{embedding.placeholder}'? Give it in ordinary words with --anchor.")
+    best, *others = [f"'{each.anchor}' (cosine {each.cosine:.2f}, {each.origin})" for each in suggestions]
+    also = f" Others: {', '.join(others)}." if others else ""
+    stderr().print(f"Anchor: {best}.{also}", markup=False, soft_wrap=True)
+    if suggestions[0].poor:
+        warnings.warn(
+            f"The anchor '{suggestions[0].anchor}' is no nearer to '{embedding.placeholder}' than chance. "
+            "Look at the pictures, or name what it is with --anchor.",
+            UncollapseWarning,
+            stacklevel=2,
+        )
+    return suggestions[0].anchor
+
+
+def _table(rows: list[baking.BakedRow]) -> Table:
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("placeholder", "encoder", "vector", "norm", "→", "cosine to anchor", "→"):
+        grid.add_column(name, justify="left" if name in ("placeholder", "encoder") else "right")
+    for row in rows:
+        numbers = (row.norm_before, row.norm_after, row.cosine_before, row.cosine_after)
+        grid.add_row(row.placeholder, row.encoder, str(row.row), *(f"{number:.3f}" for number in numbers))
+    return grid

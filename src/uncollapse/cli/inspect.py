@@ -1,0 +1,118 @@
+"""``uncollapse inspect``: what is in embedding files, and how far it has drifted from the vocabulary."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
+from rich.table import Table
+
+from ..errors import FileFormatError, UncollapseWarning
+from ..inspection import InspectedRow
+from ..inspection import inspect as inspect_embeddings
+from ..learned_embeds import LearnedEmbedding, read_all
+from ..learned_embeds.embedding import match_encoders
+from ..learned_embeds.reading import SUFFIXES
+from ..vocabulary import Vocabulary, load_vocabularies
+from . import options as o
+from .console import command, print_json, stdout
+
+LONGEST = 80  # characters of a metadata value that are shown
+
+
+@command
+def inspect(
+    files: Annotated[list[Path], typer.Argument(help="Embedding files, or folders of them.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Pipeline or text-encoder folder, or .safetensors file; repeat for one an encoder."
+        ),
+    ] = None,
+    tokenizer: o.Tokenizer = None,
+    words: Annotated[int, typer.Option(min=1, help="How many nearest words.")] = 3,
+    json: o.Json = False,
+) -> None:
+    """Show what embedding files hold: vectors, norms, nearest words, where they come from.
+
+    Norms and words are measured against --model; without one there are neither ratios nor words. In a folder,
+    files that hold no embedding are passed over with a warning.
+    """
+    vocabularies = load_vocabularies(model, tokenizer or ()) if model else {}
+    found = [each for path in files for each in _read(path, vocabularies)]
+    rows = inspect_embeddings([embedding for _, embedding in found], vocabularies, words)
+    inspected = [(*each, its_rows) for each, its_rows in zip(found, rows, strict=True)]
+    if json:
+        print_json([_as_json(*each) for each in inspected])
+        return
+    for each in inspected:
+        _print(*each)
+
+
+def _read(path: Path, vocabularies: dict[str, Vocabulary]) -> list[tuple[Path, LearnedEmbedding]]:
+    if not path.is_dir():
+        return _read_file(path, vocabularies)
+    found: list[tuple[Path, LearnedEmbedding]] = []
+    for file in sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES):
+        try:
+            found += _read_file(file, vocabularies)
+        except FileFormatError as error:
+            warnings.warn(str(error), UncollapseWarning, stacklevel=2)
+    if not found:
+        raise FileFormatError(f"{path}: a folder without an embedding file. Give one that holds some.")
+    return found
+
+
+def _read_file(file: Path, vocabularies: dict[str, Vocabulary]) -> list[tuple[Path, LearnedEmbedding]]:
+    embeddings = read_all(file)
+    widths = {name: each.token_embeds.shape[-1] for name, each in vocabularies.items()}
+    try:
+        for each in embeddings if widths else []:
+            match_encoders(each, widths, "this model")
+    except FileFormatError as error:
+        raise FileFormatError(f"{file}: {error}") from error
+    return [(file, each) for each in embeddings]
+
+
+def _as_json(file: Path, embedding: LearnedEmbedding, rows: list[InspectedRow]) -> dict[str, Any]:
+    return {
+        "file": str(file),
+        "placeholder": embedding.placeholder,
+        "layout": embedding.layout,
+        "metadata": dict(embedding.metadata),
+        "vectors": [asdict(row) for row in rows],
+    }
+
+
+def _print(file: Path, embedding: LearnedEmbedding, rows: list[InspectedRow]) -> None:
+    out = stdout()
+    shapes = ", ".join(f"{name} {list(each.shape)}" for name, each in embedding.vectors.items())
+    out.print(f"[bold]{escape(str(file))}[/bold]", soft_wrap=True)
+    out.print(f"{embedding.placeholder}  {embedding.layout}  {shapes}", markup=False, soft_wrap=True)
+    for key, value in embedding.metadata.items():
+        shown = value if len(value) <= LONGEST else f"{value[:LONGEST]}… ({len(value)} characters)"
+        out.print(f"{key}: {shown}", style="dim", markup=False, soft_wrap=True)
+    out.print(_table(rows))
+
+
+def _table(rows: list[InspectedRow]) -> Table:
+    """A row a vector; without a vocabulary, only its norm."""
+    measured = any(row.nearest for row in rows)
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("encoder")
+    for name in ("vector", "norm", *(("× median", "percentile") if measured else ())):
+        grid.add_column(name, justify="right")
+    if measured:
+        grid.add_column("nearest words", overflow="fold")
+    for row in rows:
+        cells = [row.encoder, str(row.row), f"{row.norm:.3f}"]
+        if row.norm_ratio is not None and row.norm_percentile is not None:
+            words = ", ".join(f"{word} {cosine:.2f}" for word, cosine in row.nearest)
+            cells += [f"{row.norm_ratio:.2f}", f"{row.norm_percentile:.0f}", escape(words)]
+        grid.add_row(*cells)
+    return grid

@@ -1,0 +1,135 @@
+"""Loading: an embedding's tokens into each tokenizer and text encoder of a pipeline that they were made for.
+
+diffusers' own ``load_textual_inversion`` loads one encoder at a time and refuses a file for two, and some
+pipelines lack it. What it does takes few lines, so they are here, for every pipeline.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import FileFormatError, PipelineError, PlaceholderError, UncollapseWarning
+from ..placeholders import learned_tokens, token_names
+from .embedding import FAMILIES, ONLY, LearnedEmbedding, match_encoders
+from .reading import read
+
+__all__ = ["load_into"]
+
+
+def load_into(pipe: Any, path: str | Path, placeholder: str | None = None) -> str:
+    """Add an embedding's tokens to a pipeline's tokenizers and text encoders.
+
+    Args:
+        pipe: any pipeline with the text encoders that the embedding was trained for.
+        path: as for ``read``.
+        placeholder: the name to load it under; None for the one in the file. Where the file holds several,
+            the one of them to load.
+
+    Returns: what to write in prompts. Pipelines that do not expand ``<t>`` themselves want every token of
+        an embedding of several vectors written out: ``<t> <t>_1``.
+    Raises: FileFormatError, also for vectors made for another model; PlaceholderError, when the name is
+        taken; PipelineError. The pipeline is then as it was.
+    """
+    embedding = _chosen(path, placeholder)
+    name = placeholder or embedding.placeholder
+    parts = _encoders(pipe)
+    widths = {key: _table(encoder).shape[-1] for key, (_, encoder) in parts.items()}
+    try:
+        matches = match_encoders(embedding, widths, type(pipe).__name__)
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from error
+    counts = {matches[key]: len(rows) for key, rows in embedding.vectors.items()}
+    text = _text_for(pipe, name, set(counts.values()))
+    for key, count in counts.items():
+        _check_free(parts[key][0], name, count)
+    unread = [key for key in parts if key not in counts]
+    if unread:
+        warnings.warn(
+            f"{path}: has no vectors for {', '.join(unread)}, which will read {name!r} as plain text.",
+            UncollapseWarning,
+            stacklevel=2,
+        )
+    for key, rows in embedding.vectors.items():
+        _add_rows(*parts[matches[key]], token_names(name, len(rows)), rows)
+    return text
+
+
+def _chosen(path: str | Path, placeholder: str | None) -> LearnedEmbedding:
+    try:
+        return read(path)
+    except PlaceholderError:  # several: the name says which
+        return read(path, placeholder)
+
+
+def _encoders(pipe: Any) -> dict[str, tuple[Any, nn.Module]]:
+    """The pipeline's tokenizers and text encoders, under the names that files give the encoders."""
+    parts = getattr(pipe, "components", {})
+    pairs = {
+        name: (parts.get(name.replace("text_encoder", "tokenizer")), part)
+        for name, part in parts.items()
+        if name.startswith("text_encoder") and isinstance(part, nn.Module)
+    }
+    pairs = {name: pair for name, pair in pairs.items() if hasattr(pair[0], "add_tokens")}
+    if not pairs:
+        raise PipelineError(
+            f"load_into(): {type(pipe).__name__} has no tokenizer and text encoder loaded, so it takes no "
+            "learned tokens."
+        )
+    if len(pairs) == 1:
+        return {ONLY: next(iter(pairs.values()))}
+    named: dict[str, tuple[Any, nn.Module]] = {}
+    for name, pair in pairs.items():
+        family = FAMILIES.get(getattr(getattr(pair[1], "config", None), "model_type", ""), ())
+        named[next((key for key in family if key not in named), name)] = pair
+    return named
+
+
+def _table(text_encoder: Any) -> torch.Tensor:
+    """The text encoder's token table, writable."""
+    table = getattr(text_encoder.get_input_embeddings(), "weight", None)
+    if table is None or not table.is_floating_point() or table.device.type == "meta":
+        how = "offloaded layer by layer" if table is not None and table.device.type == "meta" else "quantised"
+        raise PipelineError(
+            f"load_into(): the token table of {type(text_encoder).__name__} is {how}, so it takes no learned "
+            "tokens. Load the embedding before offloading, with an encoder that is not quantised."
+        )
+    return table
+
+
+def _text_for(pipe: Any, name: str, counts: set[int]) -> str:
+    if hasattr(pipe, "maybe_convert_prompt") or counts == {1}:
+        return name
+    if len(counts) > 1:
+        raise PipelineError(
+            f"load_into(): {type(pipe).__name__} sends its encoders one text, but {name!r} has a different "
+            "number of vectors for each. Train it with as many for every encoder."
+        )
+    return " ".join(token_names(name, counts.pop()))
+
+
+def _check_free(tokenizer: Any, name: str, count: int) -> None:
+    taken = learned_tokens(tokenizer, name) or [
+        n for n in token_names(name, count) if n in tokenizer.get_vocab()
+    ]
+    taken = taken or (tokenizer.tokenize(name) if len(tokenizer.tokenize(name)) == 1 else [])
+    if taken or len(name.split()) != 1:
+        problem = f"the tokenizer has {taken[0]!r} already" if taken else "a learned token is one word"
+        raise PlaceholderError(
+            f"load_into(): the embedding cannot be called {name!r}: {problem}. "
+            'Pass another name, such as placeholder="<my-concept>".'
+        )
+
+
+@torch.no_grad()
+def _add_rows(tokenizer: Any, text_encoder: Any, names: list[str], rows: torch.Tensor) -> None:
+    tokenizer.add_tokens(names)
+    ids = tokenizer.convert_tokens_to_ids(names)
+    if max(ids) >= len(_table(text_encoder)):
+        text_encoder.resize_token_embeddings(max(ids) + 1, mean_resizing=False)
+    table = _table(text_encoder)
+    table[ids] = rows.to(table)

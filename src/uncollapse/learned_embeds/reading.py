@@ -1,0 +1,147 @@
+"""Reading: from a file or a folder to the embeddings in it. Nothing in a file is ever run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import EmbeddingError, FileFormatError, PlaceholderError
+from ..placeholders import token_names
+from .embedding import ONLY, LearnedEmbedding
+from .image import SUFFIXES as IMAGE_SUFFIXES
+from .image import entries_in_image
+from .layouts import embeddings_from, layout_of, wanted
+
+__all__ = ["SUFFIXES", "files_at", "read", "read_all"]
+
+SAFETENSORS = {".safetensors", ".pti"}  # the latter is what some SDXL trainers call theirs
+SUFFIXES = SAFETENSORS | IMAGE_SUFFIXES | {".pt", ".bin"}
+FOLDER_NAMES = ("learned_embeds.safetensors", "learned_embeds.bin", "adapter_model.safetensors")
+
+
+def read(path: str | Path, placeholder: str | None = None) -> LearnedEmbedding:
+    """Read one learned embedding, whatever its layout.
+
+    Args:
+        path: a ``.safetensors``, ``.pt`` or ``.bin`` file, a picture that carries one, a LoRA that bundles
+            one, or a folder as diffusers, PEFT or Custom Diffusion write it.
+        placeholder: which one, where the file holds several.
+
+    Returns: the embedding, its vectors on the CPU as they are in the file.
+    Raises: FileFormatError, for a file that is missing, damaged, of something else, or not finite;
+        PlaceholderError, when it holds several and none was chosen, or not the one that was.
+    """
+    found = read_all(path)
+    names = ", ".join(repr(each.placeholder) for each in found)
+    chosen = [each for each in found if placeholder in (None, each.placeholder)]
+    if not chosen:
+        raise PlaceholderError(f"{path}: holds no embedding {placeholder!r}, only {names}.")
+    if len(chosen) > 1:
+        raise PlaceholderError(f"{path}: holds {len(found)} embeddings, {names}. Say which one.")
+    return chosen[0]
+
+
+def read_all(path: str | Path) -> list[LearnedEmbedding]:
+    """All the learned embeddings at ``path``, as ``read`` reads one; in a LoRA there may be several.
+
+    Raises: FileFormatError.
+    """
+    return [embedding for file in files_at(Path(path)) for embedding in _read_file(file)]
+
+
+def _read_file(file: Path) -> list[LearnedEmbedding]:
+    entries, metadata = _contents(file)
+    if not isinstance(entries, Mapping):
+        raise FileFormatError(f"{file}: holds a {type(entries).__name__}, which is no learned embedding.")
+    name = file.stem if file.name not in FOLDER_NAMES else file.absolute().parent.name
+    try:
+        found = embeddings_from(entries, metadata, name)
+        return [part for each in found for part in _peft_tokens(file, each)]
+    except (EmbeddingError, FileFormatError) as error:
+        raise FileFormatError(f"{file}: {error}{_hint(entries)}") from error
+
+
+def _hint(entries: Mapping[str, Any]) -> str:
+    if any("custom_diffusion" in str(key) for key in entries):
+        return " They are Custom Diffusion's weights; the embedding is in the .bin file beside them."
+    if any("lora" in str(key) for key in entries):
+        return " It is a LoRA: load it with pipe.load_lora_weights() or --lora."
+    return ""
+
+
+def files_at(path: Path) -> list[Path]:
+    """The file at ``path``, or those in a folder that hold its embeddings.
+
+    Raises: FileFormatError, when there is none.
+    """
+    if path.is_file():
+        return [path]
+    for file in (path / name for name in FOLDER_NAMES):
+        if file.is_file():
+            return [file]
+    if modifiers := sorted(path.glob("<*>.bin")):  # Custom Diffusion
+        return modifiers
+    what = f"a folder without {', '.join(FOLDER_NAMES)} or <…>.bin" if path.is_dir() else "no such file"
+    raise FileFormatError(
+        f"{path}: {what}. Give the path of a learned embedding (.safetensors, .pt or .bin)."
+    )
+
+
+def _contents(file: Path) -> tuple[Any, dict[str, str]]:
+    """The file's entries and metadata, whatever they are; of a large file only what belongs to embeddings."""
+    if file.suffix.lower() in IMAGE_SUFFIXES:
+        return entries_in_image(file), {}
+    try:
+        if file.suffix.lower() in SAFETENSORS:
+            return _safetensors(file)
+        with torch.serialization.safe_globals([torch.nn.ParameterDict]):  # holds tensors, and runs nothing
+            return torch.load(file, map_location="cpu", weights_only=True), {}
+    except Exception as error:  # each library has its own family of errors for a damaged file
+        kind = "safetensors" if file.suffix in SAFETENSORS else "a torch file of tensors"
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise FileFormatError(
+            f"{file}: cannot be read as {kind}: {reason[:200]} Download or export it again; pickles that "
+            "hold code are refused on purpose."
+        ) from error
+
+
+def _safetensors(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as opened:
+        names = list(opened.keys())
+        layout = layout_of(names)
+        metadata = {k: v for k, v in (opened.metadata() or {}).items() if (k, v) != ("format", "pt")}
+        if layout is None:
+            return dict.fromkeys(names), metadata
+        return {name: opened.get_tensor(name) for name in names if wanted(name, layout)}, metadata
+
+
+def _peft_tokens(file: Path, embedding: LearnedEmbedding) -> list[LearnedEmbedding]:
+    """A PEFT adapter's rows under the names that the tokenizer saved beside it has for them.
+
+    Without one they keep the folder's name: the adapter itself knows its tokens by number only.
+    """
+    tokenizer, config = file.with_name("tokenizer.json"), file.with_name("adapter_config.json")
+    if embedding.layout != "peft" or not tokenizer.is_file() or not config.is_file():
+        return [embedding]
+    try:
+        settings = json.loads(config.read_text(encoding="utf-8"))
+        added = json.loads(tokenizer.read_text(encoding="utf-8"))["added_tokens"]
+        ids = settings.get("token_indices") or settings["trainable_token_indices"]
+        [ids] = ids.values() if isinstance(ids, dict) else [ids]
+        names = {token["id"]: token["content"] for token in added}
+        rows = {names[i]: row for i, row in zip(ids, embedding.vectors[ONLY], strict=True)}
+    except (ValueError, KeyError, TypeError):
+        return [embedding]
+    found = []
+    while rows:
+        name = next(iter(rows))
+        several = [each for each in token_names(name, len(rows)) if each in rows]
+        stacked = torch.stack([rows.pop(each) for each in several])
+        found.append(embedding.replace(placeholder=name, vectors={ONLY: stacked}))
+    return found

@@ -1,0 +1,79 @@
+"""Anchors for an embedding without one: what its file says, what its name says, what it is near to.
+
+A collapsed embedding has turned away from the word it started from, so the nearest words come last. Each
+suggestion carries its cosine to the embedding, and whether that is no more than chance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from .geometry import unit
+from .learned_embeds import LearnedEmbedding
+from .learned_embeds.embedding import match_encoders
+from .vocabulary import Vocabulary
+
+__all__ = ["Suggestion", "suggest_anchors"]
+
+STATED = ("uncollapse.anchor", "anchor", "initialiser", "initializer_token", "init_word")
+TRIGGERS = ("modelspec.trigger_phrase", "instance_prompt")
+NEAREST = 20  # words looked at for each vector
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """An anchor, and what speaks for it.
+
+    Args:
+        anchor: the word.
+        cosine: to the learned vectors, the mean over vectors and encoders.
+        origin: "stated" in the file, in the "name" (or trigger phrase), or "nearest".
+        poor: whether the nearest of as many random directions would have as large a cosine.
+    """
+
+    anchor: str
+    cosine: float
+    origin: str
+    poor: bool
+
+
+def suggest_anchors(
+    embedding: LearnedEmbedding, vocabularies: Mapping[str, Vocabulary], count: int = 5
+) -> list[Suggestion]:
+    """Words that could be the embedding's anchor, the most trustworthy first: stated, in the name, nearest.
+
+    Args:
+        embedding: whose anchor is not known.
+        vocabularies: of the model it was trained for, with tokenizers (``load_vocabularies``).
+        count: how many at most.
+
+    Raises: FileFormatError, when it is of another model, or a tokenizer is missing.
+    """
+    widths = {name: each.token_embeds.shape[-1] for name, each in vocabularies.items()}
+    matches = match_encoders(embedding, widths, "this model")
+    own = [(rows, vocabularies[matches[name]]) for name, rows in embedding.vectors.items()]
+
+    def cosine(anchor: str) -> float:
+        each = [
+            (unit(rows.float()) @ unit(vocab.anchor_vector(anchor).float())).mean().item()
+            for rows, vocab in own
+        ]
+        return sum(each) / len(each)
+
+    chance = sum(vocabulary.chance for _, vocabulary in own) / len(own)
+    found: dict[str, Suggestion] = {}
+    for origin, candidates in _candidates(embedding, own):
+        ranked = sorted(((cosine(each), each) for each in candidates - set(found)), reverse=True)
+        found |= {c: Suggestion(c, value, origin, value < chance) for value, c in ranked}
+    return list(found.values())[:count]
+
+
+def _candidates(embedding: LearnedEmbedding, own: list) -> Iterator[tuple[str, set[str]]]:
+    yield "stated", {embedding.metadata[key] for key in STATED if embedding.metadata.get(key, "").strip()}
+    words = set.intersection(*(set(vocabulary.words) for _, vocabulary in own))
+    texts = [embedding.placeholder, *(embedding.metadata.get(key, "") for key in TRIGGERS)]
+    yield "name", {word for text in texts for word in re.findall(r"[^\W\d_]{3,}", text.lower())} & words
+    near = {word for rows, vocab in own for each in vocab.nearest(rows, NEAREST) for word, _ in each}
+    yield "nearest", near

@@ -1,0 +1,319 @@
+"""A model's token table and tokenizer, found in whatever file of it is at hand, and nothing else of it.
+
+What adjusts a file has no use for a model that runs. One tensor is taken from a pipeline's folder, a text
+encoder's folder, a checkpoint or a shard; the tokenizer comes from ``tokenizer.json``, or from ``vocab.json``
+and ``merges.txt``. Neither diffusers nor transformers is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import anchors
+from .errors import FileFormatError, PipelineError
+from .geometry import norm, unit
+from .learned_embeds import ONLY
+from .learned_embeds.embedding import FAMILIES
+
+__all__ = ["Vocabulary", "load_vocabularies"]
+
+TABLE = re.compile(r"(.*\.)?(token_embedding|shared|embed_tokens)\.weight")
+PREFIXES = {  # of checkpoints with several encoders: Stable Diffusion XL, its refiner, Stable Diffusion 3
+    "conditioner.embedders.0.transformer.": "clip_l",
+    "conditioner.embedders.1.model.": "clip_g",
+    "conditioner.embedders.0.model.": "clip_g",
+    "text_encoders.clip_l.": "clip_l",
+    "text_encoders.clip_g.": "clip_g",
+    "text_encoders.t5xxl.": "t5xxl",
+}
+BY_WIDTH = {768: "clip_l", 1280: "clip_g", 4096: "t5xxl"}  # of files that hold one encoder each
+CHUNK = 256  # rows compared with all words at once: 50 MB of cosines
+PLAIN = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+CLIP_PIECES = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """One text encoder's token table and the tokenizer that goes with it.
+
+    Args:
+        token_embeds: the token table, ``[tokens, dim]``.
+        tokenizer: a ``tokenizers.Tokenizer``; None where none was found.
+        source: where the table was found, for errors.
+    """
+
+    token_embeds: Tensor
+    tokenizer: Any = None
+    source: str = "this model"
+
+    def anchor_vector(self, anchor: str) -> Tensor:
+        """The vector of a word or phrase, ``[dim]``, found by tokenising it (``anchors.anchor_vector``).
+
+        Raises: AnchorError; FileFormatError, without a tokenizer.
+        """
+        ids = anchors.anchor_token_ids(_Tokenizer(self._needed_tokenizer()), anchor)
+        return anchors.anchor_vector(self.token_embeds, ids)
+
+    def nearest(self, rows: Tensor, count: int) -> list[list[tuple[str, float]]]:
+        """For each row the nearest words of the vocabulary and their cosines, best first."""
+        words, found = self.words, []
+        for some in rows.split(CHUNK):
+            cosines, places = (unit(some.float()) @ self._directions.T).topk(min(count, len(words)))
+            for row in zip(places.tolist(), cosines.tolist(), strict=True):
+                found.append([(words[i], cosine) for i, cosine in zip(*row, strict=True)])
+        return found
+
+    @property
+    def words(self) -> list[str]:
+        """The tokens that are whole words: not pieces inside words, punctuation or specials."""
+        return list(self._word_ids)
+
+    @cached_property
+    def norms(self) -> Tensor:
+        """The norms of the words' rows, ascending, ``[words]``."""
+        return norm(self.token_embeds[list(self._word_ids.values())]).float().sort().values
+
+    @property
+    def chance(self) -> float:
+        """The cosine that the nearest of as many random directions would have, √(2 ln n / dim)."""
+        return math.sqrt(2 * math.log(len(self.words)) / self.token_embeds.shape[-1])
+
+    @cached_property
+    def _directions(self) -> Tensor:
+        return unit(self.token_embeds[list(self._word_ids.values())].float())
+
+    @cached_property
+    def _word_ids(self) -> dict[str, int]:
+        """The rows of words; each word is tokenised, so that none is listed that no prompt would reach."""
+        tokenizer = self._needed_tokenizer()
+        vocab = tokenizer.get_vocab(with_added_tokens=False)
+        in_order = sorted(vocab.items(), key=lambda item: item[1])[: len(self.token_embeds)]
+        candidates = [(word, i) for token, i in in_order if (word := _word(token))]
+        encoded = tokenizer.encode_batch([word for word, _ in candidates], add_special_tokens=False)
+        reached = zip(candidates, encoded, strict=True)
+        return {word.strip(): i for (word, i), encoding in reached if encoding.ids == [i]}
+
+    def _needed_tokenizer(self) -> Any:
+        if self.tokenizer is None:
+            raise FileFormatError(
+                f"'{self.source}' has no tokenizer beside it. Give the model's with --tokenizer: its folder, "
+                "or its tokenizer.json."
+            )
+        return self.tokenizer
+
+
+class _Tokenizer:
+    """A ``tokenizers.Tokenizer``, called as transformers' are."""
+
+    is_fast = True
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        added = tokenizer.get_added_tokens_decoder()
+        self.all_special_ids = [i for i, token in added.items() if token.special]
+
+    def __call__(self, text: str, **_: Any) -> dict[str, list]:
+        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        return {"input_ids": encoding.ids, "offset_mapping": encoding.offsets}
+
+
+def _word(token: str) -> str | None:
+    """The word that a token stands for, as it is typed; None for a piece of one, and for what is no word.
+
+    CLIP marks where a word ends, </w>; SentencePiece (▁) and byte-level vocabularies (Ġ) where one begins,
+    the latter with the space before it.
+    """
+    from tokenizers import decoders
+
+    if token.startswith("▁"):
+        text = token[1:]
+    elif token.endswith("</w>") or token.startswith("Ġ"):
+        text = token.removesuffix("</w>")
+        text = text if text.isascii() else decoders.ByteLevel().decode([text])
+    else:
+        return None
+    return text if text.strip().isalpha() and len(text.strip()) > 1 else None
+
+
+def load_vocabularies(
+    model: str | Path | Sequence[str | Path], tokenizer: str | Path | Sequence[str | Path] = ()
+) -> dict[str, Vocabulary]:
+    """The vocabularies of a model's text encoders, by the names that embedding files give encoders.
+
+    Args:
+        model: a pipeline's folder, a text encoder's, a ``.safetensors`` checkpoint with Stable Diffusion's or
+            SDXL's key names, or a file with the token table in it; several files, one an encoder.
+        tokenizer: folders or ``tokenizer.json`` files, for models without their own beside them. Each table
+            takes the largest that fits it.
+
+    Returns: "text_encoder" for a model with one encoder; else "clip_l", "clip_g", "t5xxl".
+    Raises: PipelineError, for a model without a token table, or with a quantised one; FileFormatError, for
+        a damaged file.
+    """
+    given = [_tokenizer(Path(path)) for path in _listed(tokenizer)]
+    found = [table for path in _listed(model) for table in _tables(Path(path).expanduser())]
+    if len(found) > len({name for name, *_ in found}):
+        found = [(BY_WIDTH.get(each[1].shape[-1], each[0]), *each[1:]) for each in found]
+    vocabularies = {}
+    for name, table, folder, source in found:
+        if table.dtype not in PLAIN:
+            raise PipelineError(
+                f"'{source}': the token table is quantised ({table.dtype}), so its rows are not what the "
+                "model was trained with. Give the model's text encoder in float32, float16 or bfloat16."
+            )
+        own = _tokenizer_beside(folder) if folder else None
+        vocabularies[name] = Vocabulary(table, own or _fitting(given, len(table)), str(source))
+    return vocabularies
+
+
+def _listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    return [paths] if isinstance(paths, str | Path) else list(paths)
+
+
+Table = tuple[
+    str, Tensor, Path | None, Path
+]  # encoder, token table, its tokenizer's folder, where it was found
+
+
+def _tables(path: Path) -> list[Table]:
+    if not path.exists():
+        raise PipelineError(
+            f"There is no model at '{path}'. Give a pipeline's or text encoder's folder, or a .safetensors "
+            "file."
+        )
+    if path.is_file():
+        found = _tables_in_file(path)
+        beside = path.parent if len(found) == 1 else None
+    elif encoders := sorted(folder for folder in path.glob("text_encoder*") if folder.is_dir()):
+        return _tables_of_pipeline(path, encoders)
+    else:
+        found, beside = _tables_in_folder(path), path
+    if not found:
+        raise PipelineError(
+            f"'{path}' has no token table. Give a pipeline's or text encoder's folder, or the .safetensors "
+            "file with the text encoder's weights."
+        )
+    return [(name, table, beside, path) for name, table in found.items()]
+
+
+def _tables_of_pipeline(path: Path, encoders: list[Path]) -> list[Table]:
+    found: list[Table] = []
+    for folder in encoders:
+        tables = _tables_in_folder(folder)
+        if not tables:
+            raise PipelineError(f"'{folder}' has no weights with a token table. Download the pipeline again.")
+        free = [n for n in FAMILIES.get(_model_type(folder), ()) if n not in [name for name, *_ in found]]
+        name = ONLY if len(encoders) == 1 else next(iter(free), folder.name)
+        found.append((name, next(iter(tables.values())), folder, path))
+    return found
+
+
+def _model_type(folder: Path) -> str:
+    try:
+        return json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type", "")
+    except (OSError, ValueError):
+        return ""
+
+
+def _tables_in_folder(folder: Path) -> dict[str, Tensor]:
+    """The first token table among the folder's weights, the plainest file name first."""
+    files = [file for suffix in ("safetensors", "bin") for file in folder.glob(f"*.{suffix}")]
+    for file in sorted(files, key=lambda file: (file.suffix == ".bin", len(file.name), file.name)):
+        if found := _tables_in_file(file):
+            return found
+    return {}
+
+
+def _tables_in_file(file: Path) -> dict[str, Tensor]:
+    """The token tables in a file of weights, by encoder; nothing else of it is read."""
+    from safetensors import safe_open
+
+    found: dict[str, Tensor] = {}
+    try:
+        if file.suffix == ".safetensors":
+            with safe_open(file, framework="pt") as opened:
+                for key in filter(TABLE.fullmatch, opened.keys()):
+                    found.setdefault(_encoder_of(key), opened.get_tensor(key))
+        else:
+            weights = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+            for key in filter(TABLE.fullmatch, weights):
+                found.setdefault(_encoder_of(key), weights[key])
+    except Exception as error:  # each library has its own family of errors for a damaged file
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise FileFormatError(
+            f"'{file}' cannot be read as a model's weights: {reason[:200]} Give a .safetensors file."
+        ) from error
+    return found
+
+
+def _encoder_of(key: str) -> str:
+    return next((name for prefix, name in PREFIXES.items() if key.startswith(prefix)), ONLY)
+
+
+def _tokenizer_beside(folder: Path) -> Any:
+    """The tokenizer in a text encoder's folder, or in the one that stands beside it in a pipeline."""
+    for place in (folder, folder.with_name(folder.name.replace("text_encoder", "tokenizer"))):
+        if (place / "tokenizer.json").is_file() or (place / "merges.txt").is_file():
+            return _tokenizer(place)
+    return None
+
+
+def _fitting(tokenizers: list[Any], rows: int) -> Any:
+    sizes = {tokenizer.get_vocab_size(): tokenizer for tokenizer in tokenizers}
+    fitting = [size for size in sizes if size <= rows]
+    return sizes[max(fitting)] if fitting else None
+
+
+def _tokenizer(path: Path) -> Any:
+    """The tokenizer at ``path``: a ``tokenizer.json``, a folder with one, or CLIP's two older files."""
+    from tokenizers import Tokenizer
+
+    folder = path / "tokenizer" if (path / "tokenizer").is_dir() else path
+    file = folder / "tokenizer.json" if folder.is_dir() else folder
+    vocab, merges = folder / "vocab.json", folder / "merges.txt"
+    try:
+        if not file.is_file() and vocab.is_file() and merges.is_file():
+            return _clip_tokenizer(vocab, merges)
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # tokenizers raises plain Exception
+        raise FileFormatError(
+            f"'{path}' holds no tokenizer that can be read. Give a tokenizer.json, or a folder with one or "
+            "with CLIP's vocab.json and merges.txt."
+        ) from error
+
+
+def _clip_tokenizer(vocab: Path, merges: Path) -> Any:
+    """CLIP's byte-pair encoding: lower case, split into words, their last letter marked </w>."""
+    from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+    model = models.BPE.from_file(
+        str(vocab),
+        str(merges),
+        unk_token="<|endoftext|>",
+        end_of_word_suffix="</w>",
+        continuing_subword_prefix="",
+    )
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(CLIP_PIECES), "removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.add_special_tokens(
+        [AddedToken(token, normalized=False, special=True) for token in ("<|startoftext|>", "<|endoftext|>")]
+    )
+    return tokenizer
