@@ -88,7 +88,7 @@ def test_wrappers_of_others_survive(pipe):
     pipe.encode_prompt = before
     handle = uc.apply(pipe, "sks cat", anchor="cat")
     encode(pipe, PROMPT)
-    assert calls == ["before", "before"]
+    assert set(calls) == {"before"}
     ours = pipe.encode_prompt
 
     def after(*args, **kwargs):
@@ -140,13 +140,13 @@ def test_what_is_not_understood_is_refused_before_anything_changes(pipe):
     assert_same_state(before, state_of(pipe))
 
 
-def test_pipelines_without_one_tokenizer_and_encoder_are_refused(pipe):
+def test_pipelines_that_encode_no_text_are_refused(pipe):
     for other in (object(), diffusers.DDPMPipeline(pipe.unet, pipe.scheduler)):
-        with pytest.raises(PipelineError, match="one of each"):
+        with pytest.raises(PipelineError, match=r"none of the methods encode_prompt.*uncollapse\.adjust"):
             uc.apply(other, "sks cat", anchor="cat")
-    two = diffusers.StableDiffusionXLPipeline(
-        vae=pipe.vae, unet=pipe.unet, scheduler=pipe.scheduler, text_encoder=pipe.text_encoder,
-        tokenizer=pipe.tokenizer, text_encoder_2=pipe.text_encoder, tokenizer_2=pipe.tokenizer,
-    )  # fmt: skip
-    with pytest.raises(PipelineError, match="tokenizer_2"):
-        uc.apply(two, "sks cat", anchor="cat")
+
+
+def test_text_encoders_of_another_framework_are_refused(pipe):
+    pipe.__dict__["text_encoder"] = object()
+    with pytest.raises(PipelineError, match="text_encoder of StableDiffusionPipeline is a object"):
+        uc.apply(pipe, "sks cat", anchor="cat")
