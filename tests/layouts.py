@@ -266,7 +266,7 @@ LAYOUTS = {
 }
 
 
-def encode_any(pipe, prompt, negative=None, images: int = 1, guidance: bool = True, **more):
+def encode_any(pipe, prompt, negative=None, copies: int = 1, guidance: bool = True, **more):
     """Encode by the pipeline's own method, whatever its arguments are called."""
     method = getattr(pipe, encode_methods(pipe)[0])
     known = {
@@ -274,8 +274,8 @@ def encode_any(pipe, prompt, negative=None, images: int = 1, guidance: bool = Tr
         "prompt_2": None,
         "prompt_3": None,
         "device": torch.device("cpu"),
-        "num_images_per_prompt": images,
-        "num_videos_per_prompt": images,
+        "num_images_per_prompt": copies,
+        "num_videos_per_prompt": copies,
         "do_classifier_free_guidance": guidance,
         "negative_prompt": negative,
         "guidance_scale": 5.0 if guidance else 1.0,
@@ -289,5 +289,6 @@ def encode_any(pipe, prompt, negative=None, images: int = 1, guidance: bool = Tr
     if isinstance(negative, str) and isinstance(prompt, list):
         known["negative_prompt"] = [negative] * len(prompt)
     parameters = inspect.signature(method).parameters
+    left = {n for n, p in parameters.items() if n.startswith("image") and p.default is not p.empty}
     with torch.no_grad():
-        return method(**{name: value for name, value in known.items() if name in parameters})
+        return method(**{name: value for name, value in known.items() if name in parameters and name not in left})

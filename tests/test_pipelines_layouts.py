@@ -55,9 +55,9 @@ def count_encodes(pipe, monkeypatch) -> list:
 
 
 def test_alpha_0_without_rescale_is_the_plain_pipeline(pipe):
-    plain = encoded(pipe, PROMPT, "a red car", images=2)
+    plain = encoded(pipe, PROMPT, "a red car", copies=2)
     with uc.apply(pipe, "sks cat", anchor="dog", alpha=0, beta=None):
-        assert_same(encoded(pipe, PROMPT, "a red car", images=2), plain)
+        assert_same(encoded(pipe, PROMPT, "a red car", copies=2), plain)
 
 
 def test_alpha_1_beta_1_with_equal_counts_is_the_anchor_prompt(pipe):
@@ -67,13 +67,13 @@ def test_alpha_1_beta_1_with_equal_counts_is_the_anchor_prompt(pipe):
         torch.testing.assert_close(one, two, atol=2e-6, rtol=0)
 
 
-@pytest.mark.parametrize("images", [1, 2])
-def test_what_does_not_follow_the_concept_keeps_its_bits(pipe, images):
+@pytest.mark.parametrize("copies", [1, 2])
+def test_what_does_not_follow_the_concept_keeps_its_bits(pipe, copies):
     """Negatives, masks, ids, and the rows of prompts without it: whatever the anchor prompt leaves alone."""
-    plain = encoded(pipe, [OTHER, PROMPT], "sks cat", images=images)
-    twin = encoded(pipe, [OTHER, TWIN], "sks cat", images=images)
+    plain = encoded(pipe, [OTHER, PROMPT], "sks cat", copies=copies)
+    twin = encoded(pipe, [OTHER, TWIN], "sks cat", copies=copies)
     with uc.apply(pipe, "sks cat", anchor="dog", alpha=0.5, beta=1.3):
-        adjusted = encoded(pipe, [OTHER, PROMPT], "sks cat", images=images)
+        adjusted = encoded(pipe, [OTHER, PROMPT], "sks cat", copies=copies)
     moved = 0
     for own, other, new in zip(plain, twin, adjusted, strict=True):
         assert own.shape == new.shape
@@ -83,7 +83,7 @@ def test_what_does_not_follow_the_concept_keeps_its_bits(pipe, images):
         moved += (own != new).any(-1).sum()
     assert moved > 0
     with uc.apply(pipe, "sks cat", anchor="dog", alpha=0.5, beta=1.3):
-        assert_same(encoded(pipe, [OTHER, PROMPT], "sks cat", images=images), adjusted)
+        assert_same(encoded(pipe, [OTHER, PROMPT], "sks cat", copies=copies), adjusted)
 
 
 def _rows_that_differ(own, other):
