@@ -2,8 +2,8 @@
 
 ``classes()`` finds them. ``make(cls)`` runs the class's own constructor on small real tokenizers, fake text
 encoders and, for everything else, nothing or a stand-in that agrees with whatever it is asked. ``encode(pipe,
-…)`` then runs its own encode method. A fake encoder returns what the real one's class returns, as a function of the
-token ids in which every token hears every other.
+…)`` then runs its own encode method. A fake encoder returns what the real one's class returns, as a function
+of the token ids in which every token hears every other.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ import diffusers
 import numpy as np
 import torch
 import transformers
+from diffusers.pipelines.stable_audio import StableAudioProjectionModel
 from PIL import Image
 from torch import nn
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.modeling_outputs import BaseModelOutputWithPooling, ModelOutput
-
-from diffusers.pipelines.stable_audio import StableAudioProjectionModel
 
 import layouts
 from conftest import make_tokenizer
@@ -97,14 +96,18 @@ class FakeEncoder(nn.Module):
 
     def get_text_features(self, input_ids, attention_mask=None):
         """CLAP's, which does not go through ``forward``."""
-        return BaseModelOutputWithPooling(pooler_output=FakeEncoder.forward(self, input_ids, attention_mask)[0])
+        return BaseModelOutputWithPooling(
+            pooler_output=FakeEncoder.forward(self, input_ids, attention_mask)[0]
+        )
 
     def get_input_embeddings(self):
         return self.table
 
     def forward(self, input_ids=None, attention_mask=None, **_):
         own = self.table(input_ids)
-        mask = torch.ones(input_ids.shape) if attention_mask is None else attention_mask.reshape(input_ids.shape)
+        mask = (
+            torch.ones(input_ids.shape) if attention_mask is None else attention_mask.reshape(input_ids.shape)
+        )
         mean = (own * mask[..., None]).sum(1, keepdim=True) / mask.sum(1)[:, None, None].clamp(min=1)
         last = self.last_layer(own + 0.3 * mean)
         layers = tuple(last * (1 + i / 100) for i in range(LAYERS))
@@ -187,7 +190,9 @@ def make(cls: type, other=lambda: None):
     """The pipeline; ``other()`` for whatever is no part of encoding."""
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
     notes = {p.name: _annotation(p) for p in parameters}
-    with mock.patch.object(diffusers.pipelines.pipeline_utils, "_fetch_class_library_tuple", lambda m: ("x", "y")):
+    with mock.patch.object(
+        diffusers.pipelines.pipeline_utils, "_fetch_class_library_tuple", return_value=("x", "y")
+    ):
         pipe = cls(**_parts(parameters, notes, other))
     pipe.__dict__.update(_guidance_scale=5.0, batch_size=1)  # which some set in their __call__
     return pipe
@@ -216,11 +221,9 @@ def _parts(parameters, notes, other) -> dict:
         elif p.name == "processor" or p.name == "text_processor":
             tokenizer = parts.get("tokenizer") or layouts.make_qwen_tokenizer()
             parts[p.name] = FakeProcessor(tokenizer)
-        elif "text_encoder" in p.name and "layers" not in p.name:
+        elif ("text_encoder" in p.name and "layers" not in p.name) or p.name == "language_model":
             parts[p.name] = FakeEncoder(notes[p.name], 1500)
-        elif p.name == "language_model":
-            parts[p.name] = FakeEncoder(notes[p.name], 1500)
-        elif p.name == "safety_checker" and "Cosmos" in notes[p.name]:
+        elif p.name == "safety_checker" and any("Cosmos" in note for note in notes.values()):
             parts[p.name] = Agreeable()
         elif p.name == "projection_model" and "StableAudio" in notes[p.name]:
             parts[p.name] = StableAudioProjectionModel(WIDTH, 16, 0, 32)
@@ -237,6 +240,8 @@ def picture() -> Image.Image:
 
 def encode(pipe, prompt, negative=None, images: int = 1):
     """By the pipeline's own method."""
+    if type(pipe).__name__ == "VersatileDiffusionDualGuidedPipeline":  # takes a string for a list of letters
+        prompt = [prompt] if isinstance(prompt, str) else prompt
     several = isinstance(prompt, list)
     count = len(prompt) if several else 1
     known = {
@@ -244,7 +249,7 @@ def encode(pipe, prompt, negative=None, images: int = 1):
         "images": [picture()],
         "condition_images": [[picture()]] * count,
         "prompt_3": None,
-        "prompts": prompt,
+        "prompts": prompt if several else [prompt],
         "editing_prompt": prompt,
         "enable_edit_guidance": True,
         "layout_prompt": prompt,

@@ -127,7 +127,7 @@ class NoDenoiser(torch.nn.Module):
     """For the two classes that ask theirs for its dtype or the size of its heads."""
 
     dtype = torch.float32
-    config = types.SimpleNamespace(attention_head_dim=8)
+    config = types.SimpleNamespace(attention_head_dim=8, block_out_channels=(8,))
 
 
 def build(kind: str, **parts):
@@ -291,4 +291,6 @@ def encode_any(pipe, prompt, negative=None, copies: int = 1, guidance: bool = Tr
     parameters = inspect.signature(method).parameters
     left = {n for n, p in parameters.items() if n.startswith("image") and p.default is not p.empty}
     with torch.no_grad():
-        return method(**{name: value for name, value in known.items() if name in parameters and name not in left})
+        return method(
+            **{name: value for name, value in known.items() if name in parameters and name not in left}
+        )

@@ -1,7 +1,7 @@
-"""Every pipeline class of diffusers that encodes text keeps the contract of apply(), by its own encode method.
+"""Every pipeline class of diffusers that encodes text keeps the contract of apply(), by its own method.
 
-A class that a new release of diffusers brings is met here first. ``NOT_BUILT`` lists those that no fake reaches,
-``QUOTED`` those that encode nothing of a prompt but what stands in quotes.
+A class that a new release of diffusers brings is met here first. ``NOT_BUILT`` lists those that no fake
+reaches, ``QUOTED`` those that encode nothing of a prompt but what stands in quotes.
 """
 
 import pytest

@@ -1,7 +1,7 @@
 """Prompts and anchors enough to judge a pairing by, and real vocabularies to tokenise them with.
 
-``clip_tokenizer()`` is CLIP's own, out of the open_clip_torch wheel; ``sentencepiece_tokenizer()`` is a Unigram
-model trained on CLIP's words. ``cases()`` are prompts as lists of words, one of them the placeholder.
+``clip_tokenizer()`` is CLIP's own, out of the open_clip_torch wheel; ``sentencepiece_tokenizer()`` is a
+Unigram model trained on CLIP's words. ``cases()`` are prompts as lists of words, some the placeholder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ import transformers
 from conftest import _byte_letters
 
 PLACEHOLDERS = ["sks dog", "ohwx", "zwx-man", "Sks"]
-ANCHORS = ["dog", "small dog", "carved wooden statue", "man with a hat", "cat", "unbelievably fluffy hippopotamus"]
+ANCHORS = [
+    "dog",
+    "small dog",
+    "carved wooden statue",
+    "man with a hat",
+    "cat",
+    "unbelievably fluffy hippopotamus",
+]
 CONTEXTS = [
     "a photo of V in the Grand Canyon at sunset",
     "V wearing a red hat , standing near another dog",
@@ -68,7 +75,11 @@ def clip_tokenizer() -> transformers.CLIPTokenizer:
 @functools.cache
 def sentencepiece_tokenizer() -> transformers.T5Tokenizer:
     words = [(a + b).removesuffix("</w>") for a, b in _clip_merges()[:6000] if b.endswith("</w>")]
-    text = [" ".join(words[i : i + 12]) for i in range(0, len(words), 12)] + [*CONTEXTS, *ANCHORS, *PLACEHOLDERS]
+    text = [" ".join(words[i : i + 12]) for i in range(0, len(words), 12)] + [
+        *CONTEXTS,
+        *ANCHORS,
+        *PLACEHOLDERS,
+    ]
     model = tokenizers.Tokenizer(tokenizers.models.Unigram())
     model.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
     trainer = tokenizers.trainers.UnigramTrainer(

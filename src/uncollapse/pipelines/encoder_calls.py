@@ -78,15 +78,11 @@ def _token_ids(args: tuple, kwargs: dict) -> Tensor | None:
     return None
 
 
-_routing = threading.RLock()
-
-
 @contextmanager
 def routing(pipe, route: Callable[[str, Callable, tuple, dict], Any]) -> Iterator[None]:
     """Within it, ``route(name, forward, args, kwargs)`` runs in place of every component's ``forward``.
 
-    One thread at a time, since pipelines may share their encoders; calls from other threads meanwhile, of
-    pipelines that are not adjusted, go to the original.
+    Calls from other threads meanwhile go to the original.
     """
     modules = {part: name for name, part in pipe.components.items() if isinstance(part, nn.Module)}
     thread = threading.get_ident()
@@ -99,15 +95,14 @@ def routing(pipe, route: Callable[[str, Callable, tuple, dict], Any]) -> Iterato
 
         return run
 
-    with _routing:
-        earlier = [(module, module.__dict__.get("forward")) for module in modules]
-        try:
-            for module, name in modules.items():
-                module.__dict__["forward"] = routed(name, module.forward)
-            yield
-        finally:
-            for module, forward in reversed(earlier):
-                if forward is None:
-                    module.__dict__.pop("forward", None)
-                else:
-                    module.__dict__["forward"] = forward
+    earlier = [(module, module.__dict__.get("forward")) for module in modules]
+    try:
+        for module, name in modules.items():
+            module.__dict__["forward"] = routed(name, module.forward)
+        yield
+    finally:
+        for module, forward in earlier:
+            if forward is None:
+                module.__dict__.pop("forward", None)
+            else:
+                module.__dict__["forward"] = forward

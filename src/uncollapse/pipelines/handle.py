@@ -103,8 +103,8 @@ def _stages(pipe, base) -> list[tuple]:
         part = getattr(stage, "text_encoder", None)
         if part is not None and not text_encoders(stage):
             raise PipelineError(
-                f"apply(): the text_encoder of {type(stage).__name__} is a {type(part).__name__}, which is no "
-                "torch module, so its output is out of reach. Load the model's torch pipeline."
+                f"apply(): the text_encoder of {type(stage).__name__} is a {type(part).__name__}, which is "
+                "no torch module, so its output is out of reach. Load the model's torch pipeline."
             )
     return stages
 
@@ -114,8 +114,9 @@ def _rewrite_rows(tokenizers: dict, concept: Concept, undo: ExitStack) -> None:
     knowing = [encoder for encoder, t in tokenizers.items() if learned_tokens(t, concept.placeholder)]
     if not knowing:
         raise PlaceholderError(
-            f"apply(): {concept.placeholder!r} is no learned token of this pipeline's tokenizers, so there is "
-            'no row to adjust. Load its embedding first (pipe.load_textual_inversion), or pass level="prompt".'
+            f"apply(): {concept.placeholder!r} is no learned token of this pipeline's tokenizers, so there "
+            "is no row to adjust. Load its embedding first (pipe.load_textual_inversion), or pass "
+            'level="prompt".'
         )
     for encoder in knowing:
         undo.callback(rewrite_rows(tokenizers[encoder], encoder, concept))

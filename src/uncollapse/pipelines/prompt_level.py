@@ -7,6 +7,7 @@ not follow the concept (negative prompts, masks, other rows of the batch) is pas
 
 from __future__ import annotations
 
+import threading
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
@@ -27,6 +28,10 @@ from .pairing import to_twin
 __all__ = ["PromptAdjuster"]
 
 
+_one_at_a_time = threading.RLock()
+"""Adjusted pipelines of several threads may share a text encoder, whose adapters go off meanwhile."""
+
+
 @dataclass(frozen=True)
 class PromptAdjuster:
     """What runs in place of a pipeline's encode method.
@@ -45,6 +50,10 @@ class PromptAdjuster:
     base: Any = None
 
     def __call__(self, encode: Callable, bound):
+        with _one_at_a_time:
+            return self._adjusted(encode, bound)
+
+    def _adjusted(self, encode: Callable, bound):
         strings = [text for argument in prompts(bound).values() for text in argument]
         _warn_if_absent(strings, [*self.concepts, *self.elsewhere])
         concepts = [c for c in self.concepts if any(mentions(text, c.placeholder) for text in strings)]
