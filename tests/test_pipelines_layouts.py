@@ -172,3 +172,20 @@ def test_each_encoder_pairs_by_its_own_tokens():
     torch.testing.assert_close(pooled, twin_pooled, atol=2e-6, rtol=0)
     torch.testing.assert_close(t5[0, 1 + length : 4 + length], twin[0, 2:5], atol=2e-6, rtol=0)
     torch.testing.assert_close(t5[0, 1 : 1 + length], twin[0, 1].expand(length, -1), atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("lent", ["a pipeline", "a text encoder"])
+def test_a_base_lends_the_encoders_it_has(lent):
+    base, tuned = flux(), flux()
+    with torch.no_grad():
+        for encoder in text_encoders(tuned).values():
+            for parameter in encoder.parameters():
+                parameter.mul_(1.3)
+    own_pooled, own_t5 = encode_any(tuned, TWIN)[1], encode_any(tuned, TWIN)[0]
+    t5, pooled, _ = encode_any(base, TWIN)
+    assert (t5 - own_t5).abs().max() > 0.1 < (pooled - own_pooled).abs().max()
+    lender = base if lent == "a pipeline" else base.text_encoder
+    with uc.apply(tuned, "sks cat", anchor="big dog", alpha=1, beta=1, base=lender):
+        adjusted = encode_any(tuned, PROMPT)
+    torch.testing.assert_close(adjusted[1], pooled, atol=1e-5, rtol=0)
+    torch.testing.assert_close(adjusted[0], t5 if lent == "a pipeline" else own_t5, atol=1e-5, rtol=0)

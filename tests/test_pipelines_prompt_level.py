@@ -370,3 +370,46 @@ def test_a_method_that_writes_into_its_lists_gets_a_fresh_one_each_time(pipe, mo
         encode(pipe, [PROMPT], ["a dog"])
     assert given.count(([TWIN], ["a dog"])) == 1
     assert all(lists == ([PROMPT], ["a dog"]) for lists in given if lists != ([TWIN], ["a dog"]))
+
+
+@pytest.fixture
+def unseen_pipe(lora_pipe, monkeypatch):
+    """A pipeline that goes past its encoder's ``__call__``, and pads to the longest of its prompts."""
+
+    def encode_prompt(self, prompt, device, images, guidance, negative_prompt=None):
+        def run(texts):
+            ids = self.tokenizer(texts, padding=True, return_tensors="pt").input_ids
+            encoder = self.text_encoder
+            return type(encoder).forward(encoder, ids).last_hidden_state
+
+        prompts = [prompt] if isinstance(prompt, str) else prompt
+        embeds = run(prompts)
+        return embeds, run([negative_prompt or ""]), torch.ones(embeds.shape[:2])
+
+    monkeypatch.setattr(type(lora_pipe), "encode_prompt", encode_prompt)
+    return lora_pipe
+
+
+@pytest.mark.parametrize("anchor", ["cat", "big dog", "a small red cat"])
+@pytest.mark.parametrize("anchor_encoder", ["base", "tuned"])
+def test_where_no_ids_can_be_seen_vectors_are_paired_by_resemblance(unseen_pipe, anchor, anchor_encoder):
+    prompts = ["a red car near a bridge on a beach in snow", PROMPT]
+    settings = {"anchor": anchor, "anchor_encoder": anchor_encoder}
+    plain = encode(unseen_pipe, prompts, "a hat")
+    with uc.apply(unseen_pipe, "sks cat", **settings, alpha=0, beta=None):
+        assert all(
+            torch.equal(*pair) for pair in zip(encode(unseen_pipe, prompts, "a hat"), plain, strict=True)
+        )
+    with uc.apply(unseen_pipe, "sks cat", **settings, alpha=1, beta=1):
+        adjusted = encode(unseen_pipe, prompts, "a hat")
+    if anchor_encoder == "base":
+        adapters_off(unseen_pipe)
+    text = PROMPT.replace("sks cat", anchor)
+    twin = encode(unseen_pipe, [prompts[0], text])[0][1]
+    assert torch.equal(adjusted[0][0], plain[0][0])
+    assert torch.equal(adjusted[1], plain[1])
+    assert torch.equal(adjusted[2], plain[2])
+    in_twin, ours = words_of(unseen_pipe, text), words_of(unseen_pipe, PROMPT)
+    for word in ("a", "photo", "of", "in", "the", "snow"):
+        if text.split().count(word) == 1:
+            torch.testing.assert_close(adjusted[0][1][ours[word]], twin[in_twin[word]], atol=1e-5, rtol=0)

@@ -104,17 +104,8 @@ def by_ids(
         name: [_pairings(pipe, concepts, *at) for at in zip(calls, anchor[name], strict=True)]
         for name, calls in prompt.items()
     }
-    groups = sorted(
-        {
-            owners
-            for of in pairings.values()
-            for rows in of
-            for p in rows
-            if p
-            for owners in {*p.owners, p.everyone}
-        },
-        key=len,
-    )
+    paired = [pairing for of in pairings.values() for rows in of for pairing in rows if pairing]
+    groups = {owners for pairing in paired for owners in (*pairing.owners, pairing.everyone)}
 
     def rerun(answer: Callable[[EncoderCall, EncoderCall, list[Pairing | None]], Any]) -> Any:
         outputs = {
@@ -126,7 +117,8 @@ def by_ids(
     try:
         partners = rerun(_partners)
         shares = {
-            owners: compare(_differs, result, rerun(functools.partial(_negated, owners))) for owners in groups
+            owners: compare(_differs, result, rerun(functools.partial(_negated, owners)))
+            for owners in sorted(groups, key=lambda owners: (len(owners), owners))  # what all follow, last
         }
     except Exception:
         # This very step has just encoded the prompt, so what it lacks now is an encoder's insides, which it

@@ -92,7 +92,7 @@ def _stages(pipe, base) -> list[tuple]:
     stages = [(pipe, base)] if encode_methods(pipe) else []
     for name, part in inner_pipelines(pipe).items():
         if encode_methods(part):
-            stages.append((part, getattr(base, name, None)))
+            stages.append((part, getattr(base, name, base)))
     if not stages:
         raise PipelineError(
             f"apply(): {type(pipe).__name__} has none of the methods {', '.join(METHODS)}, so its prompt "
