@@ -165,3 +165,10 @@ def test_nothing_is_kept_beyond_the_pipeline():
     del pipe
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize("size", [1, 5, 16, 49408 * 768, 2**31 + 1])
+def test_a_table_of_any_size_is_sampled_from_end_to_end(size):
+    row = torch.zeros(1).expand(size) if size > 16 else torch.arange(size) / size
+    assert len(cache._sample(row)) == 16
+    assert cache._sample(row)[-1] == row[-1]
