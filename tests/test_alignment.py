@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from transformers import T5Tokenizer
 
 from conftest import add_token, make_pipeline, make_tokenizer
-from uncollapse.alignment import ALONE, pair_tokens, phrase_of_tokens, tokenize
+from uncollapse.alignment import ALONE, locate, pair_tokens, phrase_of_tokens
 from uncollapse.placeholders import substitute, token_names
 
 LENGTH = 40
@@ -21,6 +21,13 @@ def make_t5():
     pieces = ["<pad>", "</s>", "<unk>", "▁", *(f"▁{w}" for w in words), *letters]
     extra = [(f"<extra_id_{i}>", 0.0) for i in reversed(range(100))]
     return T5Tokenizer(vocab=[(piece, -float(i)) for i, piece in enumerate(pieces)] + extra)
+
+
+def tokenize(tokenizer, text: str, length: int):
+    ids = tokenizer(text, padding="max_length", max_length=length, truncation=True).input_ids
+    tokens = locate(tokenizer, ids, text)
+    assert tokens.ids == tuple(ids)
+    return tokens
 
 
 def paired(tokenizer, prompt: str, *pairs: tuple[str, str], length: int = LENGTH):

@@ -9,6 +9,7 @@ import uncollapse as uc
 from conftest import MAX_LENGTH, add_lora, add_token, assert_same_state, encode, generate, state_of
 from uncollapse.errors import PipelineError, UncollapseWarning
 from uncollapse.pipelines.anchor_encoder import base_encoder
+from uncollapse.pipelines.encode_step import tensors_in
 
 PROMPT, TWIN = "a photo of sks cat in the snow", "a photo of cat in the snow"
 CAT = {"concept": "sks cat", "anchor": "cat"}
@@ -300,33 +301,35 @@ def test_gradients_reach_the_text_encoder(pipe):
     assert all(gradient.isfinite().all() for gradient in gradients)
 
 
-def test_results_of_unknown_layouts_are_refused_not_guessed(pipe, monkeypatch):
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lambda embeds, negative: torch.cat([negative, embeds, embeds]),
+        lambda embeds, negative: {"pooled": embeds.mean(1), "negative": negative},
+        lambda embeds, negative: [embeds[:, 3:].transpose(0, 1), negative],
+        lambda embeds, negative: (negative, [row[4:9] for row in embeds]),
+        lambda embeds, negative: torch.stack([embeds, embeds * 2], dim=1),
+    ],
+)
+@pytest.mark.parametrize("template", ["{}", "a cat near {}, on the beach"])
+def test_layouts_that_nobody_foresaw_are_followed_by_the_pipelines_own_hand(
+    pipe, monkeypatch, layout, template
+):
+    """Whatever becomes of the vectors: the oracle does it to what plain Stable Diffusion's became."""
+    prompt = template.format(PROMPT)
+    with uc.apply(pipe, **CAT, alpha=1, beta=1):
+        expected = layout(*encode(pipe, prompt, "a hat"))
     kind = type(pipe)
     own = kind.encode_prompt
 
-    def together(self, *args, **kwargs):
-        return torch.cat(own(self, *args, **kwargs)[::-1])
+    def other(self, prompt, *args, **kwargs):
+        return layout(*own(self, template.format(prompt), *args, **kwargs))
 
-    def pooled(self, *args, **kwargs):
-        embeds, negative = own(self, *args, **kwargs)
-        return embeds, negative, embeds.mean(1)
-
-    def cropped(self, *args, **kwargs):
-        embeds, negative = own(self, *args, **kwargs)
-        return embeds[:, 2:], negative
-
-    def templated(self, prompt, *args, **kwargs):
-        return own(self, f"photo of {prompt}", *args, **kwargs)
-
-    for other, message in (
-        (together, "rows cannot be told apart"),
-        (pooled, r"shape \[1, 32\]"),
-        (cropped, "22, 32"),
-        (templated, "a template"),
-    ):
-        monkeypatch.setattr(kind, "encode_prompt", other)
-        with uc.apply(pipe, **CAT), pytest.raises(PipelineError, match=message):
-            encode(pipe, PROMPT)
+    monkeypatch.setattr(kind, "encode_prompt", other)
+    with uc.apply(pipe, **CAT, alpha=1, beta=1):
+        adjusted = encode(pipe, PROMPT, "a hat")
+    for one, two in zip(tensors_in(expected), tensors_in(adjusted), strict=True):
+        torch.testing.assert_close(one, two, atol=1e-5, rtol=0)
 
 
 def test_masks_ids_and_other_values_pass_through(pipe, monkeypatch):
@@ -365,4 +368,48 @@ def test_a_method_that_writes_into_its_lists_gets_a_fresh_one_each_time(pipe, mo
     monkeypatch.setattr(kind, "encode_prompt", writing)
     with uc.apply(pipe, **CAT):
         encode(pipe, [PROMPT], ["a dog"])
-    assert given == [([PROMPT], ["a dog"]), ([TWIN], ["a dog"])]
+    assert given.count(([TWIN], ["a dog"])) == 1
+    assert all(lists == ([PROMPT], ["a dog"]) for lists in given if lists != ([TWIN], ["a dog"]))
+
+
+@pytest.fixture
+def unseen_pipe(lora_pipe, monkeypatch):
+    """A pipeline that goes past its encoder's ``__call__``, and pads to the longest of its prompts."""
+
+    def encode_prompt(self, prompt, device, images, guidance, negative_prompt=None):
+        def run(texts):
+            ids = self.tokenizer(texts, padding=True, return_tensors="pt").input_ids
+            encoder = self.text_encoder
+            return type(encoder).forward(encoder, ids).last_hidden_state
+
+        prompts = [prompt] if isinstance(prompt, str) else prompt
+        embeds = run(prompts)
+        return embeds, run([negative_prompt or ""]), torch.ones(embeds.shape[:2])
+
+    monkeypatch.setattr(type(lora_pipe), "encode_prompt", encode_prompt)
+    return lora_pipe
+
+
+@pytest.mark.parametrize("anchor", ["cat", "big dog", "a small red cat"])
+@pytest.mark.parametrize("anchor_encoder", ["base", "tuned"])
+def test_where_no_ids_can_be_seen_vectors_are_paired_by_resemblance(unseen_pipe, anchor, anchor_encoder):
+    prompts = ["a red car near a bridge on a beach in snow", PROMPT]
+    settings = {"anchor": anchor, "anchor_encoder": anchor_encoder}
+    plain = encode(unseen_pipe, prompts, "a hat")
+    with uc.apply(unseen_pipe, "sks cat", **settings, alpha=0, beta=None):
+        assert all(
+            torch.equal(*pair) for pair in zip(encode(unseen_pipe, prompts, "a hat"), plain, strict=True)
+        )
+    with uc.apply(unseen_pipe, "sks cat", **settings, alpha=1, beta=1):
+        adjusted = encode(unseen_pipe, prompts, "a hat")
+    if anchor_encoder == "base":
+        adapters_off(unseen_pipe)
+    text = PROMPT.replace("sks cat", anchor)
+    twin = encode(unseen_pipe, [prompts[0], text])[0][1]
+    assert torch.equal(adjusted[0][0], plain[0][0])
+    assert torch.equal(adjusted[1], plain[1])
+    assert torch.equal(adjusted[2], plain[2])
+    in_twin, ours = words_of(unseen_pipe, text), words_of(unseen_pipe, PROMPT)
+    for word in ("a", "photo", "of", "in", "the", "snow"):
+        if text.split().count(word) == 1:
+            torch.testing.assert_close(adjusted[0][1][ours[word]], twin[in_twin[word]], atol=1e-5, rtol=0)

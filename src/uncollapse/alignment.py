@@ -1,8 +1,9 @@
 """Pairs the tokens of a prompt with those of its anchor twin, word by word.
 
 "a sks cat wearing a hat" and "a cat wearing a hat" differ in length, so pairing by position would rotate
-"wearing" toward "a". Since the twin was made by replacing known characters (``placeholders.substitute``)
-and the tokenizer says which characters each token covers, the pairing is exact:
+"wearing" toward "a". An encoder's token ids are read back as text (``read``), templates around the prompt and
+all; the twin was made by replacing known characters (``placeholders.substitute``), and the tokenizer says
+which characters each token covers (``locate``), so the pairing is exact (``pair_tokens``):
 
     context words       with themselves, by the characters they cover
     placeholder tokens  with the anchor's, spread in proportion, the last with the last
@@ -11,6 +12,8 @@ and the tokenizer says which characters each token covers, the pairing is exact:
     anything else       with nothing (−1), and so left alone: a word cut off in the other prompt
 
 In Stable Diffusion the padding after EOS carries the sentence's meaning, so it must be paired too.
+
+Where tokens cannot be read as text, ``align`` pairs two sequences by what their items look like.
 """
 
 from __future__ import annotations
@@ -19,9 +22,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from .placeholders import Span
 
-__all__ = ["Tokens", "pair_tokens", "phrase_of_tokens", "tokenize"]
+__all__ = ["Tokens", "align", "locate", "pair_tokens", "phrase_of_tokens", "read"]
 
 ALONE = -1
 
@@ -43,27 +49,62 @@ class Tokens:
     padding: tuple[bool, ...]
 
 
-def tokenize(tokenizer, text: str, length: int) -> Tokens:
-    """Tokenise ``text`` as pipelines do, cut and padded to ``length``, with the characters behind each token.
+def read(tokenizer, ids: Sequence[int]) -> tuple[str, Tokens] | None:
+    """The text that a tokenizer made ``ids`` of, and where in it each token is.
 
     Args:
-        tokenizer: a fast tokenizer of transformers (one with offsets).
+        tokenizer: a tokenizer of transformers.
+        ids: what the encoder was given: one row, BOS, EOS and padding included.
+
+    Returns: None when it cannot be told: the tokenizer has no offsets, or these ids are not what it makes of
+        the text that it reads in them, so that they are another tokenizer's.
     """
-    encoded = tokenizer(
-        text,
-        padding="max_length",
-        max_length=length,
-        truncation=True,
-        return_attention_mask=True,
-        return_offsets_mapping=True,
-        return_special_tokens_mask=True,
-    )
+    if not getattr(tokenizer, "is_fast", False) or max(ids, default=0) >= len(tokenizer):
+        return None
+    begin, end, _ = _frame(tokenizer, ids)
+    text = tokenizer.decode(list(ids[begin:end]), clean_up_tokenization_spaces=False)
+    tokens = locate(tokenizer, ids, text)
+    return None if tokens is None else (text, tokens)
+
+
+def locate(tokenizer, ids: Sequence[int], text: str) -> Tokens | None:
+    """Where in ``text`` each of ``ids`` is; None when ``text`` does not tokenise into them.
+
+    Either may go on after the other ends, when the encoder's window cut it off.
+    """
+    begin, end, padding = _frame(tokenizer, ids)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    common = min(end - begin, len(encoded["input_ids"]))
+    if list(ids[begin : begin + common]) != list(encoded["input_ids"][:common]):
+        return None
+    offsets = [start for start, _ in encoded["offset_mapping"]][:common]
+    starts = [_first_visible(text, start) for start in offsets]
+    unknown = [len(text) + i for i in range(end - begin - common)]  # past the text's end, each its own place
     return Tokens(
-        ids=tuple(encoded["input_ids"]),
-        starts=tuple(_first_visible(text, start) for start, _ in encoded["offset_mapping"]),
-        special=tuple(bool(x) for x in encoded["special_tokens_mask"]),
-        padding=tuple(not x for x in encoded["attention_mask"]),
+        ids=tuple(ids),
+        starts=(*[0] * begin, *starts, *unknown, *[0] * (len(ids) - end)),
+        special=tuple(not begin <= i < end for i in range(len(ids))),
+        padding=tuple(padding),
     )
+
+
+def _frame(tokenizer, ids: Sequence[int]) -> tuple[int, int, list[bool]]:
+    """Where the text's own tokens begin and end, between BOS, EOS and padding; and which are padding."""
+    pad, special = tokenizer.pad_token_id, set(tokenizer.all_special_ids)
+    left, right = 0, len(ids)
+    while left < right and ids[left] == pad != tokenizer.bos_token_id:
+        left += 1
+    while right > left and ids[right - 1] == pad:
+        right -= 1
+    if pad == tokenizer.eos_token_id and right < len(ids):
+        right += 1  # EOS pads too: the first of its run is the EOS
+    padding = [not left <= i < right for i in range(len(ids))]
+    begin, end = left, right
+    while begin < end and ids[begin] in special:
+        begin += 1
+    while end > begin and ids[end - 1] in special:
+        end -= 1
+    return begin, end, padding
 
 
 def _first_visible(text: str, start: int) -> int:
@@ -145,3 +186,44 @@ def phrase_of_tokens(tokens: Tokens, spans: Sequence[Span]) -> list[int]:
             for position in positions:
                 phrases[position] = label[1]
     return phrases
+
+
+REPEAT, SKIP = 0.1, 0.1  # what it costs to use a partner twice, or to pass some over
+
+
+def align(similarity: Tensor) -> list[int]:
+    """Pair two sequences in order, so that partners resemble each other most.
+
+        maximise  Σ_i similarity[i, j(i)] − REPEAT·(repeats) − SKIP·(jumps),   j(0) ≤ j(1) ≤ …
+
+    Args:
+        similarity: ``[prompt tokens, anchor tokens]``: 1 for the same, cosines of embeddings, ….
+
+    Returns: ``j``, one partner for each of the prompt's tokens.
+    Source: dynamic time warping, with every prompt token matched once (Sakoe and Chiba, 1978).
+
+    >>> prompt, twin = torch.tensor([5, 6, 7, 8, 9]), torch.tensor([5, 7, 8, 9])
+    >>> align((prompt[:, None] == twin).double())
+    [0, 0, 1, 2, 3]
+    """
+    scores = similarity.detach().double().cpu()
+    count, others = scores.shape
+    back = torch.zeros(count, others, dtype=torch.long)
+    best = scores[0] - SKIP * (torch.arange(others) > 0)
+    nothing = torch.full((1,), -torch.inf, dtype=torch.float64)
+    for i in range(1, count):
+        step = torch.cat([nothing, best[:-1]])
+        furthest, where = torch.cummax(step, 0)
+        jump = torch.cat([nothing, furthest[:-1]]) - SKIP
+        jumped_from = torch.cat([torch.zeros(1, dtype=torch.long), where[:-1]]) - 1
+        ways = torch.stack([step, best - REPEAT, jump])
+        value, way = ways.max(0)
+        here = torch.arange(others)
+        back[i] = torch.stack([here - 1, here, jumped_from]).gather(0, way[None])[0]
+        best = scores[i] + value
+    partner = int((best - SKIP * (torch.arange(others) < others - 1)).argmax())
+    partners = [partner]
+    for i in range(count - 1, 0, -1):
+        partner = int(back[i, partner])
+        partners.append(partner)
+    return partners[::-1]

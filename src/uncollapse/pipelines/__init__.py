@@ -3,8 +3,11 @@
     handle           apply(pipe, …) and the handle that undoes it
     token_level      learned rows of the token table
     prompt_level     the text encoder's output, by encoding the prompt and its anchor twin
-    pairing          which token of a prompt moves toward which of its twin
     encode_step      how a pipeline's own encode method is wrapped, and what its results look like
+    encoder_calls    what the text encoders are given and return during it, and running it again without them
+    pairing          which token that an encoder is given moves toward which of its twin
+    encoded          both prompts, encoded and paired: all that an adjustment needs but the settings
+    cache            encoded prompts kept for the next call
     anchor_encoder   the frozen base encoder, for the anchor twin
     components       which of a pipeline's parts encode text
 

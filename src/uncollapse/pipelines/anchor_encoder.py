@@ -34,11 +34,10 @@ def base_encoder(pipe, base=None) -> Iterator[bool]:
 
     Yields: whether that makes a difference to how ``pipe`` would encode now.
     """
-    encoders = text_encoders(pipe) if base is None else _encoders_of(base)
     with ExitStack() as stack:
         if base is not None:
-            stack.enter_context(_swapped(pipe, encoders))
-        had_adapters = stack.enter_context(adapters_off(encoders.values()))
+            stack.enter_context(_swapped(pipe, _encoders_of(base)))
+        had_adapters = stack.enter_context(adapters_off(text_encoders(pipe).values()))
         yield base is not None or had_adapters
 
 

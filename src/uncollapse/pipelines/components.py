@@ -6,35 +6,35 @@ from typing import Any
 
 from torch import nn
 
-from ..errors import PipelineError
-
-__all__ = ["text_encoders", "tokenizer_and_encoder"]
+__all__ = ["inner_pipelines", "text_encoders", "tokens_and_encoders"]
 
 
 def text_encoders(pipe) -> dict[str, nn.Module]:
     """``text_encoder``, ``text_encoder_2``, …: those that are loaded."""
-    parts = getattr(pipe, "components", {})
     return {
         name: part
-        for name, part in parts.items()
-        if name.startswith("text_encoder") and isinstance(part, nn.Module)
+        for name, part in _parts(pipe).items()
+        if "text_encoder" in name and isinstance(part, nn.Module)
     }
 
 
-def tokenizer_and_encoder(pipe) -> tuple[Any, nn.Module]:
-    """The pipeline's tokenizer and text encoder, when it has exactly one of each.
+def tokens_and_encoders(pipe) -> list[tuple[Any, nn.Module]]:
+    """Each text encoder with its tokenizer: ``tokenizer_2`` is that of ``text_encoder_2``."""
+    parts = _parts(pipe)
+    pairs = (
+        (parts.get(name.replace("text_encoder", "tokenizer")), e) for name, e in text_encoders(pipe).items()
+    )
+    return [(tokenizer, encoder) for tokenizer, encoder in pairs if tokenizer is not None]
 
-    Raises: PipelineError, otherwise.
-    """
-    parts = getattr(pipe, "components", {})
-    tokenizers = {
-        name: part for name, part in parts.items() if name.startswith("tokenizer") and part is not None
+
+def inner_pipelines(pipe) -> dict[str, Any]:
+    """Pipelines that a combined pipeline is made of, by attribute: ``prior_pipe``, ``decoder_pipe``, …."""
+    return {
+        name: part
+        for name, part in getattr(pipe, "__dict__", {}).items()
+        if name.endswith("_pipe") and _parts(part)
     }
-    encoders = text_encoders(pipe)
-    if len(tokenizers) != 1 or len(encoders) != 1:
-        raise PipelineError(
-            f"apply(): {type(pipe).__name__} has tokenizers {sorted(tokenizers)} and text encoders "
-            f"{sorted(encoders)}, but this version adjusts pipelines with one of each (Stable Diffusion 1 "
-            "and 2). Encode the prompt and its anchor yourself and use uncollapse.adjust()."
-        )
-    return next(iter(tokenizers.values())), next(iter(encoders.values()))
+
+
+def _parts(pipe) -> dict[str, Any]:
+    return getattr(pipe, "components", {})

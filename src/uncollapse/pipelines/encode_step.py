@@ -1,8 +1,8 @@
 """A pipeline's own encode method: how it is wrapped, fed a changed text, and its results compared.
 
 Nothing here knows any pipeline's layout. Arguments are bound by the method's signature, since pipelines
-pass them by position; every string outside ``negative…`` arguments is a prompt; and what belongs to the
-prompt among the results is found by comparing the results of two calls, not by their order or names.
+pass them by position; every string outside ``negative…`` arguments is a prompt; and results are walked as the
+trees of tensors they are, never by their order or names.
 """
 
 from __future__ import annotations
@@ -10,38 +10,50 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import PipelineError
 
-__all__ = ["call", "compare", "prompts", "token_ids_given", "wrap_encode"]
+__all__ = ["call", "compare", "encode_methods", "prompts", "tensors_in", "wrap_encode"]
 
-METHOD = "encode_prompt"
+METHODS = (
+    "encode_prompt",
+    "encode_prompt_multiple_images",
+    "_encode_prompt",
+    "_encode_text_prompt",
+    "_encode_prior_prompt",
+)
 
 Around = Callable[[Callable, inspect.BoundArguments], Any]
 
 
+def encode_methods(pipe) -> list[str]:
+    """Names of the methods with which a pipeline encodes text."""
+    return [name for name in METHODS if callable(getattr(pipe, name, None))]
+
+
 def wrap_encode(pipe, around: Around) -> Callable[[], None]:
-    """Route ``pipe.encode_prompt`` through ``around(encode, bound_arguments)``.
+    """Route the pipeline's encode methods through ``around(encode, bound_arguments)``.
 
-    The wrapper is an attribute of this one pipeline, so no other pipeline meets it. Calls that the encode
-    method makes to itself, and calls that ``around`` makes, go to the original.
+    The wrappers are attributes of this one pipeline, so no other pipeline meets them. Calls that the encode
+    methods make to themselves and to each other, and calls that ``around`` makes, go to the originals.
 
-    Returns: the undo. If someone else has wrapped the method since, ours stays inside theirs, inert.
-    Raises: PipelineError, when the pipeline has no such method.
+    Returns: the undo. If someone else has wrapped a method since, ours stays inside theirs, inert.
     """
-    encode = getattr(pipe, METHOD, None)
-    if encode is None:
-        raise PipelineError(
-            f"apply(): {type(pipe).__name__} has no {METHOD}(), so its prompt embeddings cannot be reached. "
-            "Encode the prompt and its anchor yourself and use uncollapse.adjust()."
-        )
-    signature, earlier = inspect.signature(encode), pipe.__dict__.get(METHOD)
     state = threading.local()
+    with ExitStack() as undo:
+        for name in encode_methods(pipe):
+            undo.callback(_wrap(pipe, name, around, state))
+        return undo.pop_all().close
+
+
+def _wrap(pipe, name: str, around: Around, state: threading.local) -> Callable[[], None]:
+    encode, earlier = getattr(pipe, name), pipe.__dict__.get(name)
+    signature = inspect.signature(encode)
     removed = threading.Event()
 
     @functools.wraps(encode)
@@ -56,12 +68,12 @@ def wrap_encode(pipe, around: Around) -> Callable[[], None]:
 
     def undo() -> None:
         removed.set()
-        if pipe.__dict__.get(METHOD) is wrapper:
-            pipe.__dict__.pop(METHOD)
+        if pipe.__dict__.get(name) is wrapper:
+            pipe.__dict__.pop(name)
             if earlier is not None:
-                pipe.__dict__[METHOD] = earlier
+                pipe.__dict__[name] = earlier
 
-    object.__setattr__(pipe, METHOD, wrapper)
+    object.__setattr__(pipe, name, wrapper)
     return undo
 
 
@@ -102,24 +114,6 @@ def prompts(bound: inspect.BoundArguments) -> dict[str, list[str]]:
     return found
 
 
-@contextmanager
-def token_ids_given(encoders: Iterable[nn.Module]) -> Iterator[set[tuple[int, ...]]]:
-    """Note every row of token ids that these text encoders are given meanwhile."""
-    given: set[tuple[int, ...]] = set()
-
-    def note(module: nn.Module, args: tuple, kwargs: dict) -> None:
-        for value in (*args, *kwargs.values()):
-            if isinstance(value, Tensor) and value.ndim == 2 and not value.is_floating_point():
-                given.update(map(tuple, value.tolist()))
-
-    hooks = [encoder.register_forward_pre_hook(note, with_kwargs=True) for encoder in encoders]
-    try:
-        yield given
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 def compare(change: Callable[..., Any], first: Any, *others: Any) -> Any:
     """Walk results of the same call side by side and rebuild the first, with ``change`` done to its tensors.
 
@@ -144,9 +138,21 @@ def compare(change: Callable[..., Any], first: Any, *others: Any) -> Any:
     return first
 
 
+def tensors_in(tree: Any) -> list[Tensor]:
+    """The tensors of a result, in order."""
+    found: list[Tensor] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
+
+    compare(note, tree)
+    return found
+
+
 def _same_build(same: bool) -> None:
     if not same:
         raise PipelineError(
-            f"apply(): {METHOD}() built its result differently for the prompt and for its anchor twin, so "
+            "apply(): the encode step built its result differently for the prompt and its anchor twin, so "
             "their parts cannot be matched. Encode both yourself and use uncollapse.adjust()."
         )

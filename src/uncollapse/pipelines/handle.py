@@ -12,8 +12,8 @@ from ..concept import Concept
 from ..errors import AdjustmentError, PipelineError, PlaceholderError
 from ..placeholders import learned_tokens
 from .anchor_encoder import check_base
-from .components import tokenizer_and_encoder
-from .encode_step import wrap_encode
+from .components import inner_pipelines, text_encoders, tokens_and_encoders
+from .encode_step import METHODS, encode_methods, wrap_encode
 from .prompt_level import PromptAdjuster
 from .token_level import rewrite_rows
 
@@ -45,7 +45,8 @@ def apply(pipe, concept: str | Concept | Iterable[Concept], *, base=None, **sett
     """Adjust a diffusers pipeline until the handle is removed. Prompts, seeds and calls stay as they are.
 
     Args:
-        pipe: a pipeline with one tokenizer and text encoder (Stable Diffusion 1 and 2 and their kin).
+        pipe: a diffusers pipeline that encodes text by a method of its own, ``encode_prompt`` or the like, or
+            one combined of such.
         concept: a placeholder, a ``Concept``, or several Concepts.
         base: a pipeline or text encoder that was never fine-tuned, to encode anchors at prompt level. Needed
             when the encoder's own weights were trained; adapters are switched off without it.
@@ -65,22 +66,60 @@ def apply(pipe, concept: str | Concept | Iterable[Concept], *, base=None, **sett
         ...     image = pipe("a photo of sks dog in the grand canyon").images[0]
     """
     concepts = _concepts(concept, settings)
-    tokenizer, text_encoder = tokenizer_and_encoder(pipe)
-    _check_tokenizer(tokenizer)
-    if base is not None:
-        check_base(pipe, base)
-    in_table = [c for c in concepts if _level(c, tokenizer) == "token"]
+    stages = _stages(pipe, base)
+    pairs = {encoder: tokenizer for stage, _ in stages for tokenizer, encoder in tokens_and_encoders(stage)}
+    in_table = [c for c in concepts if _level(c, pairs.values()) == "token"]
     in_prompt = [c for c in concepts if c not in in_table]
-    _check_encoders(in_prompt)
+    _check_anchor_encoders(in_prompt)
+    for stage, its_base in stages:
+        if its_base is not None:
+            check_base(stage, its_base)
 
     with ExitStack() as undo:
-        _claim(pipe, undo)
-        if in_table:
-            _claim(text_encoder, undo)
+        for owner in {
+            id(x): x for x in (pipe, *(stage for stage, _ in stages), *(pairs if in_table else ()))
+        }.values():
+            _claim(owner, undo)
         for each in in_table:
-            undo.callback(rewrite_rows(tokenizer, text_encoder, each))
-        undo.callback(wrap_encode(pipe, PromptAdjuster(pipe, tokenizer, in_prompt, in_table, base)))
+            _rewrite_rows(pairs, each, undo)
+        for stage, its_base in stages:
+            undo.callback(wrap_encode(stage, PromptAdjuster(stage, in_prompt, in_table, its_base)))
         return Handle(concepts, undo.pop_all())
+
+
+def _stages(pipe, base) -> list[tuple]:
+    """The pipeline, or those it is combined of, each with its base."""
+    stages = [(pipe, base)] if encode_methods(pipe) else []
+    for name, part in inner_pipelines(pipe).items():
+        if encode_methods(part):
+            stages.append((part, getattr(base, name, base)))
+    if not stages:
+        raise PipelineError(
+            f"apply(): {type(pipe).__name__} has none of the methods {', '.join(METHODS)}, so its prompt "
+            "embeddings cannot be reached. Encode the prompt and its anchor yourself and use "
+            "uncollapse.adjust()."
+        )
+    for stage, _ in stages:
+        part = getattr(stage, "text_encoder", None)
+        if part is not None and not text_encoders(stage):
+            raise PipelineError(
+                f"apply(): the text_encoder of {type(stage).__name__} is a {type(part).__name__}, which is "
+                "no torch module, so its output is out of reach. Load the model's torch pipeline."
+            )
+    return stages
+
+
+def _rewrite_rows(tokenizers: dict, concept: Concept, undo: ExitStack) -> None:
+    """Adjust the concept's rows in every text encoder that has learned it."""
+    knowing = [encoder for encoder, t in tokenizers.items() if learned_tokens(t, concept.placeholder)]
+    if not knowing:
+        raise PlaceholderError(
+            f"apply(): {concept.placeholder!r} is no learned token of this pipeline's tokenizers, so there "
+            "is no row to adjust. Load its embedding first (pipe.load_textual_inversion), or pass "
+            'level="prompt".'
+        )
+    for encoder in knowing:
+        undo.callback(rewrite_rows(tokenizers[encoder], encoder, concept))
 
 
 def _concepts(concept: str | Concept | Iterable[Concept], settings: dict) -> tuple[Concept, ...]:
@@ -106,22 +145,17 @@ def _concepts(concept: str | Concept | Iterable[Concept], settings: dict) -> tup
     return concepts
 
 
-def _level(concept: Concept, tokenizer) -> str:
+def _level(concept: Concept, tokenizers: Iterable) -> str:
     if concept.level != "auto":
         return concept.level
-    learned = learned_tokens(tokenizer, concept.placeholder)
-    return "token" if set(tokenizer.tokenize(concept.placeholder)) <= set(learned) else "prompt"
+    made_of_learned = (
+        set(tokenizer.tokenize(concept.placeholder)) <= set(learned_tokens(tokenizer, concept.placeholder))
+        for tokenizer in tokenizers
+    )
+    return "token" if any(made_of_learned) else "prompt"
 
 
-def _check_tokenizer(tokenizer) -> None:
-    if not getattr(tokenizer, "is_fast", False) or tokenizer.model_max_length > 100_000:
-        raise PipelineError(
-            f"apply(): {type(tokenizer).__name__} cannot say which characters a token covers, or has no "
-            "maximal length, so words cannot be paired. Load the pipeline with its fast tokenizer."
-        )
-
-
-def _check_encoders(concepts: list[Concept]) -> None:
+def _check_anchor_encoders(concepts: Iterable[Concept]) -> None:
     if len({concept.anchor_encoder for concept in concepts}) > 1:
         raise AdjustmentError(
             "apply(): the concepts ask for both the base and the tuned anchor encoder, but the anchors of a "

@@ -1,27 +1,38 @@
-"""Pairs a prompt with its anchor twin as the encoder sees them, and moves its tokens toward the twin's.
+"""Pairs what a text encoder was given for a prompt with what it was given for the anchor twin.
 
-The twin is the prompt with every placeholder replaced by its anchor. Characters are matched in the text that
-is really tokenised, where pipelines spell out learned tokens of several vectors, ``<t> <t>_1 <t>_2``.
+The twin is the prompt with every placeholder replaced by its anchor. Both rows of token ids are read back as
+text by whichever of the pipeline's tokenizers made them: templates, cleaned captions and learned tokens
+spelled out, ``<t> <t>_1 <t>_2``, are then part of the text like any other words.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import torch
-from torch import Tensor
 
-from ..adjustment import turn_and_scale
-from ..alignment import ALONE, Tokens, pair_tokens, phrase_of_tokens, tokenize
+from ..alignment import ALONE, align, locate, pair_tokens, phrase_of_tokens, read
 from ..concept import Concept
-from ..errors import PipelineError, UncollapseWarning
-from ..placeholders import Substitution, mentions, substitute
+from ..placeholders import substitute
 
-__all__ = ["Pairing", "pair", "to_twin"]
+__all__ = ["Pairing", "pair", "same_text", "to_twin", "tokenizers"]
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Which token of one row moves toward which of its twin.
+
+    Args:
+        partners: for each token the position of its partner, or ``ALONE``.
+        owners: for each token the numbers of the concepts that it follows: a placeholder's tokens their own,
+            all others every concept of the row.
+        everyone: the numbers of all concepts in the row.
+    """
+
+    partners: tuple[int, ...]
+    owners: tuple[tuple[int, ...], ...]
+    everyone: tuple[int, ...]
 
 
 def to_twin(concepts: Sequence[Concept], text: str) -> str:
@@ -29,93 +40,59 @@ def to_twin(concepts: Sequence[Concept], text: str) -> str:
     return substitute(text, [(c.placeholder, c.anchor) for c in concepts]).new_text
 
 
-def pair(pipe, tokenizer, concepts: Sequence[Concept], text: str) -> Pairing:
-    """Pair one prompt with its twin.
+def tokenizers(pipe) -> list:
+    """The pipeline's tokenizers, also those inside processors."""
+    parts = (getattr(part, "tokenizer", part) for part in pipe.components.values())
+    return [part for part in parts if callable(getattr(part, "convert_ids_to_tokens", None))]
 
-    Raises: PipelineError, when spelling out changes the two in different ways.
-    """
+
+def pair(pipe, concepts: Sequence[Concept], prompt: Sequence[int], anchor: Sequence[int]) -> Pairing:
+    """Pair two rows of token ids: exactly where a tokenizer can read them, else by which ids are equal."""
+    for tokenizer in tokenizers(pipe):
+        pairing = _by_words(pipe, tokenizer, concepts, prompt, anchor)
+        if pairing is not None:
+            return pairing
+    equal = torch.tensor(prompt)[:, None] == torch.tensor(anchor)
+    everyone = tuple(range(len(concepts)))
+    return Pairing(tuple(align(equal)), (everyone,) * len(prompt), everyone)
+
+
+def _by_words(pipe, tokenizer, concepts, prompt, anchor) -> Pairing | None:
+    found = read(tokenizer, prompt)
+    if found is None:
+        return None
+    text, tokens = found
+    words = substitute(text, _phrases(pipe, tokenizer, concepts))
+    twin = locate(tokenizer, anchor, words.new_text) if words.spans else None
+    if twin is None:
+        return None
+    numbers = [number % len(concepts) for number in words.pairs]
+    everyone = tuple(sorted(set(numbers)))
+    phrases = phrase_of_tokens(tokens, words.spans)
+    owners = (everyone if phrase == ALONE else (numbers[phrase],) for phrase in phrases)
+    partners = pair_tokens(tokens, words.spans, twin, words.new_spans)
+    return Pairing(tuple(partners), tuple(owners), everyone)
+
+
+def _phrases(pipe, tokenizer, concepts: Iterable[Concept]) -> list[tuple[str, str]]:
+    """(placeholder, anchor), as this tokenizer's text spells them: first with learned tokens spelled out."""
+    convert = getattr(pipe, "maybe_convert_prompt", None) or (lambda words, tokenizer: words)
 
     def spell(words: str) -> str:
-        convert = getattr(pipe, "maybe_convert_prompt", None)
-        return convert(words, tokenizer) if convert else words
+        ids = tokenizer(convert(words, tokenizer), add_special_tokens=False)["input_ids"]
+        return tokenizer.decode(ids, clean_up_tokenization_spaces=False).strip() or words
 
-    spelled = [(spell(c.placeholder), spell(c.anchor)) for c in concepts]
-    unspelled = [(c.placeholder, spell(c.anchor)) for c in concepts]
-    words, twin = substitute(spell(text), spelled + unspelled), to_twin(concepts, text)
-    if words.new_text != spell(twin):
-        raise PipelineError(
-            f"apply(): {text!r} and its anchor twin {twin!r} are spelled out as {words.text!r} and "
-            f"{spell(twin)!r}, which differ in more than the placeholder, so words cannot be paired. "
-            "Set the placeholder off with spaces from the words around it."
-        )
-    pairing = Pairing(tokenizer, words, [concepts[number % len(concepts)] for number in words.pairs])
-    _warn_if_doubled(pairing)
-    _warn_if_cut_off(pairing)
-    return pairing
+    return [(spell(c.placeholder), convert(c.anchor, tokenizer)) for c in concepts] + [
+        (c.placeholder, convert(c.anchor, tokenizer)) for c in concepts
+    ]
 
 
-@dataclass(frozen=True)
-class Pairing:
-    """Which token of one prompt moves toward which of its twin, and by which settings.
-
-    The tokens of a placeholder follow its own concept. All others follow every concept of the prompt: the
-    mean of their settings.
-    """
-
-    tokenizer: Any
-    words: Substitution
-    concepts: list[Concept]
-
-    @cached_property
-    def tokens(self) -> tuple[Tokens, Tokens]:
-        """The prompt's and the twin's, as the encoder sees them."""
-        length = self.tokenizer.model_max_length
-        prompt, anchor = (tokenize(self.tokenizer, x, length) for x in (self.words.text, self.words.new_text))
-        return prompt, anchor
-
-    @property
-    def changes(self) -> bool:
-        """Whether the encoder sees any difference: not when the placeholder is absent or cut off."""
-        prompt, anchor = self.tokens
-        return prompt.ids != anchor.ids
-
-    def adjust(self, prompt_embeds: Tensor, anchor_embeds: Tensor) -> Tensor:
-        """Move ``[tokens, dim]`` toward the twin's ``[tokens, dim]``."""
-        prompt, anchor = self.tokens
-        partners = torch.tensor(
-            pair_tokens(prompt, self.words.spans, anchor, self.words.new_spans), device=anchor_embeds.device
-        )
-        alpha, own_norm, anchor_norm = self._settings(phrase_of_tokens(prompt, self.words.spans)).unbind(-1)
-        target = anchor_embeds[partners.clamp(min=0)]
-        return turn_and_scale(prompt_embeds, target, alpha, own_norm, anchor_norm, mask=partners != ALONE)
-
-    def _settings(self, phrases: list[int]) -> Tensor:
-        """(alpha, own_norm, anchor_norm) per token, ``[tokens, 3]``."""
-        of = {c: (c.alpha, *c.adjustment.norm_weights) for c in self.concepts}
-        each = torch.tensor([of[c] for c in self.concepts], dtype=torch.float64)
-        everyone = torch.tensor(list(of.values()), dtype=torch.float64).mean(0, keepdim=True)
-        return torch.cat([each, everyone])[phrases]  # no phrase is −1: the last row
-
-
-def _warn_if_doubled(pairing: Pairing) -> None:
-    for concept in pairing.concepts:
-        noun = concept.anchor.split()[-1]
-        twice = f"{noun} {noun}"
-        if mentions(pairing.words.new_text, twice) and not mentions(pairing.words.text, twice):
-            warnings.warn(
-                f"the anchor twin reads {pairing.words.new_text!r}, the noun twice. "
-                f"If prompts always say '{concept.placeholder} {noun}', make that the placeholder.",
-                UncollapseWarning,
-                stacklevel=5,
-            )
-
-
-def _warn_if_cut_off(pairing: Pairing) -> None:
-    if pairing.concepts and not pairing.changes:
-        warnings.warn(
-            f"nothing is adjusted: {pairing.words.text!r} is longer than the text encoder's window of "
-            f"{pairing.tokenizer.model_max_length} tokens, and the placeholder is in the part cut off. "
-            "Put it nearer the start.",
-            UncollapseWarning,
-            stacklevel=5,
-        )
+def same_text(prompt: Sequence[int], anchor: Sequence[int]) -> bool:
+    """Whether two rows differ in nothing but how far they are padded, on either side."""
+    longer, shorter = sorted((list(prompt), list(anchor)), key=len, reverse=True)
+    more = len(longer) - len(shorter)
+    if not more:
+        return longer == shorter
+    on_the_right = longer[:-more] == shorter and len(set(longer[-more:])) == 1
+    on_the_left = longer[more:] == shorter and len(set(longer[:more])) == 1
+    return on_the_right or on_the_left

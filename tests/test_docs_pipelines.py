@@ -1,0 +1,22 @@
+"""Every example of the page on pipelines runs, one after the other."""
+
+import re
+import warnings
+from pathlib import Path
+
+import uncollapse as uc
+from conftest import make_pipeline
+from uncollapse.errors import UncollapseWarning
+
+PAGE = Path(__file__).parent.parent / "docs" / "pipelines.md"
+
+
+def test_the_examples_run():
+    examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(examples) == 5
+    names = {"uc": uc, "pipe": make_pipeline(), "base_pipe": make_pipeline(seed=1)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UncollapseWarning)
+        for example in examples:
+            exec(compile(example, str(PAGE), "exec"), names)
+    assert names["image"].size == (16, 16)
