@@ -13,7 +13,7 @@ from .device import best_device
 from .loop import Schedule, fit
 from .pool import pick_captions
 
-ROUNDS = (Schedule(steps=5600, batch=48, lr=1e-3, warmup=150, ema=0.998),)
+ROUNDS = (Schedule(steps=7800, batch=48, lr=1e-3, warmup=150, ema=0.998),)
 UNCAPTIONED = 0.1  # share of pictures seen without a caption, for classifier-free guidance
 SNR_CEILING = 5.0
 

@@ -35,7 +35,7 @@ COLOUR_HEADS = ("colour", "pattern", "pattern_colour")
 UNSEEN = -100  # cross_entropy ignores it
 ROUNDS = (
     Schedule(steps=5000, batch=64, lr=2e-3, weight_decay=0.02, ema=0.995),
-    Schedule(steps=5000, batch=96, lr=1e-3, weight_decay=0.05, ema=0.998),  # for patterns and small things
+    Schedule(steps=3000, batch=96, lr=1e-3, weight_decay=0.05, ema=0.998),  # for patterns and small things
 )
 
 
