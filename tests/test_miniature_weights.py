@@ -16,8 +16,8 @@ from uncollapse.measures import judge_measure
 from uncollapse.miniature import clip, judge, quality
 from uncollapse.miniature.concepts import DATA
 
-pytestmark = pytest.mark.skipif(
-    not (miniature.MODEL / "model_index.json").exists(), reason="the miniature is not trained yet"
+needs_the_denoiser = pytest.mark.skipif(
+    not (miniature.MODEL / "model_index.json").exists(), reason="the miniature's denoiser is not trained yet"
 )
 
 
@@ -30,6 +30,7 @@ def test_all_package_data_is_small():
     assert sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file()) <= 35e6
 
 
+@needs_the_denoiser
 def test_it_loads_as_any_pipeline_in_one_precision(pipe):
     plain = StableDiffusionPipeline.from_pretrained(miniature.MODEL)
     dtypes = {p.dtype for m in (plain.unet, plain.vae, plain.text_encoder) for p in m.parameters()}
@@ -51,6 +52,7 @@ def test_clip_finds_each_pictures_own_caption():
     assert clip.retrieval(*miniature.load_clip(), complete=True, batches=3) >= 0.88
 
 
+@needs_the_denoiser
 def test_unseen_combinations_are_composed(pipe):
     shares = quality.composition(pipe, miniature.load_judge(), prompts=50)
     assert shares["place"] >= 0.9
@@ -58,6 +60,7 @@ def test_unseen_combinations_are_composed(pipe):
     assert shares["second"] >= 0.6
 
 
+@needs_the_denoiser
 def test_the_shipped_concept_has_collapsed_and_adjustment_brings_its_context_back(pipe):
     concept = miniature.CONCEPTS["cat"]
     personalised = miniature.load_pipeline()
@@ -81,6 +84,7 @@ def test_the_shipped_concept_has_collapsed_and_adjustment_brings_its_context_bac
     assert kept["TEA α 0.5"] >= kept["personalised"] + 0.2
 
 
+@needs_the_denoiser
 def test_the_shipped_embedding_is_an_ordinary_one(pipe):
     embedding = uc.learned_embeds.read(miniature.CONCEPTS["cat"].embedding)
     assert embedding.placeholder == "<my-cat>"

@@ -121,6 +121,9 @@ class Build:
         _drop_derived(model / "vae" / "config.json")
         shutil.copytree(self.work / "clip", self.data / "clip", dirs_exist_ok=True)
         shutil.copy(self.work / "judge.safetensors", self.data / "judge.safetensors")
+        (self.data / "training").mkdir(exist_ok=True)
+        for log in self.work.glob("*.jsonl"):
+            shutil.copy(log, self.data / "training")
 
     def concepts(self) -> None:
         """Train the collapsed examples on the assembled model: a LoRA each, an embedding for one."""
@@ -157,7 +160,7 @@ class Build:
         """What `fit` logged of each part: the settings, then the course."""
         return {
             path.stem: [json.loads(line) for line in path.read_text().splitlines()]
-            for path in sorted(self.work.glob("*.jsonl"))
+            for path in sorted((self.data / "training").glob("*.jsonl"))
         }
 
 

@@ -36,6 +36,7 @@ UNSEEN = -100  # cross_entropy ignores it
 ROUNDS = (
     Schedule(steps=5000, batch=64, lr=2e-3, weight_decay=0.02, ema=0.995),
     Schedule(steps=3000, batch=96, lr=1e-3, weight_decay=0.05, ema=0.998),  # for patterns and small things
+    Schedule(steps=1800, batch=96, lr=5e-4, weight_decay=0.05, ema=0.998),
 )
 
 
