@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from conftest import WIDTH, encode, make_pipeline
 from uncollapse.errors import OutputError, UncollapseWarning
 from uncollapse.learned_embeds import LearnedEmbedding, read, read_all, write
+from uncollapse.learned_embeds.layouts import layout_of
 
 ROWS = torch.randn(2, WIDTH, generator=torch.Generator().manual_seed(0))
 WIDE = torch.randn(2, 40, generator=torch.Generator().manual_seed(1))
@@ -30,7 +31,11 @@ rows = st.tuples(st.integers(1, 4), st.just(6)).flatmap(
     lambda shape: arrays("float32", shape, elements=finite).map(torch.from_numpy)
 )
 dtypes = st.sampled_from([torch.float32, torch.bfloat16, torch.float64])
-names = st.text(min_size=1).filter(str.strip).filter(lambda name: name.isprintable())
+names = (
+    st.text(min_size=1)
+    .filter(str.strip)
+    .filter(lambda name: name.isprintable() and layout_of([name]) == "diffusers")
+)
 metadata = st.dictionaries(st.text("abc.", min_size=1), st.text("xyz é"), max_size=3)
 
 
@@ -64,6 +69,15 @@ def test_one_encoder_comes_back(folder, layout, suffix, name, rows, dtype, metad
     assert same(found, embedding)
     assert found.layout == layout
     assert found.metadata == (metadata if suffix == ".safetensors" else {})
+
+
+@pytest.mark.parametrize("name", ["clip_l", "emb_params", "string_to_param", "bundle_emb.x"])
+def test_a_name_that_is_another_layouts_key_is_refused(folder, name):
+    with pytest.raises(OutputError, match="another layout"):
+        write(
+            folder / "taken.safetensors", LearnedEmbedding(name, {"text_encoder": torch.ones(4)}), "diffusers"
+        )
+    assert not (folder / "taken.safetensors").exists()
 
 
 @given(

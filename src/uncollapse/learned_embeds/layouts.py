@@ -163,6 +163,12 @@ _READERS: dict[str, Callable[..., list[LearnedEmbedding]]] = {
 
 
 def _to_diffusers(embeddings: Sequence[LearnedEmbedding]) -> dict[str, Any]:
+    for each in embeddings:
+        if layout_of([each.placeholder]) != "diffusers":
+            raise OutputError(
+                f"{each.placeholder!r} is a key of another layout, and a file with it would be read as that. "
+                "Give the embedding another name, such as '<my-cat>'."
+            )
     return {each.placeholder: _only(each) for each in embeddings}
 
 
