@@ -24,7 +24,7 @@ from .device import best_device
 from .dreambooth import DreamBooth, train_dreambooth
 from .loop import Schedule
 from .pixels import to_tensor
-from .pool import held_out_scene, load_pool, training_captions
+from .pool import held_out_scene, load_pool, training_captions, training_chances, training_foreground
 from .textual_inversion import train_textual_inversion
 from .tokenizer import train_tokenizer
 from .world import render
@@ -88,6 +88,12 @@ class Build:
             save_file({"latents": latents.half()}, path)
         return load_file(path)["latents"]
 
+    def foreground(self) -> torch.Tensor:
+        path = self.work / "foreground.safetensors"
+        if not path.exists():
+            save_file({"foreground": training_foreground(self.pictures).half()}, path)
+        return load_file(path)["foreground"]
+
     def judge(self) -> None:
         path = self.work / "judge.safetensors"
         if not path.exists():
@@ -98,8 +104,17 @@ class Build:
         folder = self.work / "unet"
         if not folder.exists():
             empty = self.tokenizer()("", padding="max_length", return_tensors="pt").input_ids[0]
-            data = self.latents(), self.captions(), empty.int(), self.text_encoder()
-            _save(denoiser.train_denoiser(*data, self.work, self._rounds(denoiser)), folder)
+            unet = denoiser.train_denoiser(
+                self.latents(),
+                self.captions(),
+                self.foreground(),
+                training_chances(self.pictures),
+                empty.int(),
+                self.text_encoder(),
+                self.work,
+                self._rounds(denoiser),
+            )
+            _save(unet, folder)
         return UNet2DConditionModel.from_pretrained(folder).float().eval()
 
     def assemble(self) -> None:

@@ -14,9 +14,10 @@ from .device import best_device
 from .loop import Schedule, fit
 from .pool import pick_captions
 
-ROUNDS = (Schedule(steps=7800, batch=48, lr=1e-3, warmup=150, ema=0.998),)
+ROUNDS = (Schedule(steps=14000, batch=32, lr=1e-3, warmup=300, ema=0.998),)
 UNCAPTIONED = 0.1  # share of pictures seen without a caption, for classifier-free guidance
 SNR_CEILING = 5.0
+EMPHASIS = 4.0  # what an error counts more where a subject or what it wears is, than where the place is
 
 
 def build_denoiser(text_width: int) -> UNet2DConditionModel:
@@ -25,7 +26,7 @@ def build_denoiser(text_width: int) -> UNet2DConditionModel:
         sample_size=16,
         in_channels=CHANNELS,
         out_channels=CHANNELS,
-        block_out_channels=(48, 96, 192),
+        block_out_channels=(96, 128, 192),
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
@@ -50,12 +51,18 @@ def build_scheduler() -> DDIMScheduler:
 
 
 def v_loss(
-    unet, scheduler: DDIMScheduler, latents: Tensor, prompt_embeds: Tensor, generator: torch.Generator
+    unet,
+    scheduler: DDIMScheduler,
+    latents: Tensor,
+    prompt_embeds: Tensor,
+    generator: torch.Generator,
+    emphasis: Tensor | None = None,
 ) -> Tensor:
     """Mean squared error of the predicted velocity at random noise levels.
 
     Weighted by min(SNR + 1, ceiling) / (SNR + 1): one where noise rules, less where little is left to learn
-    (Min-SNR, arXiv 2303.09556, with the weight kept at one down to SNR = 0).
+    (Min-SNR, arXiv 2303.09556, with the weight kept at one down to SNR = 0). ``emphasis`` ``[n, 1, h, w]``
+    says what the error counts where.
     """
     n, where = len(latents), generator.device
     # One noise level from each of n equal strata: every batch covers all of them.
@@ -68,12 +75,17 @@ def v_loss(
     alpha = scheduler.alphas_cumprod.to(t.device)[t]
     snr = alpha / (1 - alpha)
     weight = (snr + 1).clamp(max=SNR_CEILING) / (snr + 1)
-    return (weight * (predicted - target).pow(2).mean((1, 2, 3))).mean()
+    error = (predicted - target).pow(2)
+    if emphasis is not None:
+        error = error * emphasis / emphasis.mean()
+    return (weight * error.mean((1, 2, 3))).mean()
 
 
 def train_denoiser(
     latents: Tensor,
     captions: Tensor,
+    foreground: Tensor,
+    chances: Tensor,
     uncaptioned: Tensor,
     text_encoder: CLIPTextModel,
     folder: Path,
@@ -83,6 +95,8 @@ def train_denoiser(
 
     Args:
         captions: token ids ``[n, captions, length]``, padded as `StableDiffusionPipeline` pads.
+        foreground: how much of each cell ``[n, 16, 16]`` counts more, from 0 to 1.
+        chances: relative frequency of each picture ``[n]``.
         uncaptioned: token ids ``[length]`` of the empty caption, which some pictures get.
     """
     torch.manual_seed(0)
@@ -91,14 +105,17 @@ def train_denoiser(
     unet.set_attn_processor(AttnProcessor())
     device = best_device()
     latents, captions, uncaptioned = latents.to(device), captions.to(device), uncaptioned.to(device)
+    emphasis, chances = (1 + (EMPHASIS - 1) * foreground[:, None]).to(device), chances.to(device)
     text_encoder.to(device)
 
     def loss(generator: torch.Generator, batch: int) -> Tensor:
-        chosen = torch.randint(len(latents), (batch,), generator=generator, device=device)
+        chosen = torch.multinomial(chances, batch, replacement=True, generator=generator)
         without = torch.rand(batch, 1, generator=generator, device=device) < UNCAPTIONED
         ids = torch.where(without, uncaptioned, pick_captions(captions, chosen, generator))
         with torch.no_grad():
             prompt_embeds = text_encoder(ids).last_hidden_state
-        return v_loss(unet, scheduler, latents[chosen].float(), prompt_embeds, generator)
+        return v_loss(
+            unet, scheduler, latents[chosen].float(), prompt_embeds, generator, emphasis[chosen].float()
+        )
 
     return fit("denoiser", unet, loss, rounds, folder)

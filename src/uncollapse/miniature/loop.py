@@ -130,9 +130,7 @@ def _fit_round(
     model.to(device)
     parameters = [p for p in model.parameters() if p.requires_grad]
     parts = schedule.parts if device.type == "cpu" else 1
-    optimizer = torch.optim.AdamW(
-        parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=device.type != "cpu"
-    )
+    optimizer = torch.optim.AdamW(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
     ema = {k: v.detach().clone() for k, v in model.state_dict().items()} if schedule.ema else {}
     first, seconds = 0, 0.0
     if checkpoint.exists():

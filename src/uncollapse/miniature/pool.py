@@ -12,9 +12,10 @@ from rich.progress import track
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from .world import Scene, describe, render, sample_scene
+from .world import Scene, describe, foreground, render, sample_scene
 
 CHUNK = 256
+CELLS = 16  # of a latent picture, each way
 CAPTIONS = 8  # of each picture: different words, other things left unsaid
 
 
@@ -47,6 +48,28 @@ def load_pool(path: Path, size: int) -> Tensor:
         pictures.flush()
         part.rename(path)
     return torch.from_numpy(np.load(path)[:size])
+
+
+def _foreground_chunk(start: int) -> NDArray[np.float32]:
+    shown = np.stack([foreground(training_scene(start + i)) for i in range(CHUNK)])
+    return shown.reshape(CHUNK, CELLS, 64 // CELLS, CELLS, 64 // CELLS).mean((2, 4))
+
+
+def training_foreground(size: int) -> Tensor:
+    """How much of each cell of the training pictures shows a subject or what it wears ``[size, 16, 16]``."""
+    starts = range(0, size, CHUNK)
+    with ProcessPoolExecutor(os.cpu_count()) as workers:
+        done = track(workers.map(_foreground_chunk, starts), total=len(starts), description="foreground")
+        return torch.from_numpy(np.concatenate(list(done))[:size])
+
+
+def training_chances(size: int) -> Tensor:
+    """How often to look at each training picture ``[size]``, relative to one with a subject alone.
+
+    More often where there is more to learn: one picture in five, not three in ten, shows a subject alone.
+    """
+    scenes = map(training_scene, range(size))
+    return torch.tensor([2.25 if s.second else 1.5 if s.accessory else 1.0 for s in scenes])
 
 
 def training_captions(tokenizer: CLIPTokenizer, size: int) -> Tensor:

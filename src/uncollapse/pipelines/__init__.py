@@ -4,6 +4,7 @@
     token_level      learned rows of the token table
     prompt_level     the text encoder's output, by encoding the prompt and its anchor twin
     encode_step      how a pipeline's own encode method is wrapped, and what its results look like
+    blocks           the same for modular pipelines, which encode in blocks
     encoder_calls    what the text encoders are given and return during it, and running it again without them
     pairing          which token that an encoder is given moves toward which of its twin
     encoded          both prompts, encoded and paired: all that an adjustment needs but the settings

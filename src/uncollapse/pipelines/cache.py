@@ -8,6 +8,7 @@ everything that made it is as it was:
         moves, and a sample of sixteen values of each, which betrays writes past it (``weight.data += …``,
         as PEFT merges a LoRA)
     their adapters: which are on, active, merged, and how they are scaled
+    whether guidance wants a negative prompt encoded (modular pipelines)
     hooks on them, their dtype and device, training mode, autograd's and autocast's modes
 
 What a program changes by other means (a chosen value, past autograd, that no sample meets) is not seen:
@@ -51,7 +52,7 @@ def cached(pipe, base, key: Hashable | None, encode: Callable[[], Encoded]) -> E
     modules = [*text_encoders(pipe).values(), *_modules(base)]
     if key is None or any(module.training for module in modules):
         return encode()
-    state = (_state_of(modules), tuple((id(t), len(t)) for t in tokenizers(pipe)), _modes())
+    state = (_state_of(modules), tuple((id(t), len(t)) for t in tokenizers(pipe)), _guidance(pipe), _modes())
     with _lock:
         entries = _entries.setdefault(pipe, OrderedDict())
         found = entries.get(key)
@@ -92,6 +93,11 @@ def _modules(base) -> list[nn.Module]:
     if base is None:
         return []
     return [base] if isinstance(base, nn.Module) else list(text_encoders(base).values())
+
+
+def _guidance(pipe) -> Hashable:
+    guider = getattr(pipe, "guider", None)
+    return guider and (guider.num_conditions, guider._enabled)
 
 
 def _modes() -> Hashable:

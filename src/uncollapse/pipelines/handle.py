@@ -12,6 +12,7 @@ from ..concept import Concept
 from ..errors import AdjustmentError, PipelineError, PlaceholderError
 from ..placeholders import learned_tokens
 from .anchor_encoder import check_base
+from .blocks import text_blocks, wrap_block
 from .components import inner_pipelines, text_encoders, tokens_and_encoders
 from .encode_step import METHODS, encode_methods, wrap_encode
 from .prompt_level import PromptAdjuster
@@ -45,8 +46,8 @@ def apply(pipe, concept: str | Concept | Iterable[Concept], *, base=None, **sett
     """Adjust a diffusers pipeline until the handle is removed. Prompts, seeds and calls stay as they are.
 
     Args:
-        pipe: a diffusers pipeline that encodes text by a method of its own, ``encode_prompt`` or the like, or
-            one combined of such.
+        pipe: a diffusers pipeline that encodes text by a method of its own, ``encode_prompt`` or the like, a
+            modular pipeline, or one combined of such.
         concept: a placeholder, a ``Concept``, or several Concepts.
         base: a pipeline or text encoder that was never fine-tuned, to encode anchors at prompt level. Needed
             when the encoder's own weights were trained; adapters are switched off without it.
@@ -83,20 +84,23 @@ def apply(pipe, concept: str | Concept | Iterable[Concept], *, base=None, **sett
         for each in in_table:
             _rewrite_rows(pairs, each, undo)
         for stage, its_base in stages:
-            undo.callback(wrap_encode(stage, PromptAdjuster(stage, in_prompt, in_table, its_base)))
+            adjuster = PromptAdjuster(stage, in_prompt, in_table, its_base)
+            undo.callback(wrap_encode(stage, adjuster))
+            for block in text_blocks(stage):
+                undo.callback(wrap_block(block, adjuster))
         return Handle(concepts, undo.pop_all())
 
 
 def _stages(pipe, base) -> list[tuple]:
     """The pipeline, or those it is combined of, each with its base."""
-    stages = [(pipe, base)] if encode_methods(pipe) else []
+    stages = [(pipe, base)] if encode_methods(pipe) or text_blocks(pipe) else []
     for name, part in inner_pipelines(pipe).items():
         if encode_methods(part):
             stages.append((part, getattr(base, name, base)))
     if not stages:
         raise PipelineError(
-            f"apply(): {type(pipe).__name__} has none of the methods {', '.join(METHODS)}, so its prompt "
-            "embeddings cannot be reached. Encode the prompt and its anchor yourself and use "
+            f"apply(): {type(pipe).__name__} has none of the methods {', '.join(METHODS)} and no block "
+            "that encodes text, so its prompt embeddings cannot be reached. Encode the prompt and its anchor yourself and use "
             "uncollapse.adjust()."
         )
     for stage, _ in stages:

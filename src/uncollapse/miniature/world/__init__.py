@@ -4,7 +4,7 @@ A `Scene` says what is in a picture; `render` draws it; `captions` tells it in E
 """
 
 from .captions import describe
-from .render import render
+from .render import foreground, render
 from .scene import Scene, is_held_out, sample_scene
 from .vocabulary import ACCESSORIES, COLOURS, PATTERNS, PLACES, STYLES, SUBJECTS
 
@@ -17,6 +17,7 @@ __all__ = [
     "SUBJECTS",
     "Scene",
     "describe",
+    "foreground",
     "is_held_out",
     "render",
     "sample_scene",

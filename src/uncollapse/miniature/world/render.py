@@ -1,8 +1,12 @@
-"""`render`: a scene drawn at three times its size, put into its style and averaged down to 64×64."""
+"""`render`: a scene drawn at three times its size, put into its style and averaged down to 64×64.
+
+`foreground` tells where in it things are.
+"""
 
 import random
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from . import accessories, places, subjects
@@ -53,11 +57,12 @@ def _draw_subject(
         accessories.DRAWINGS[accessory](Pen(canvas, *place), grips)
 
 
-def render(scene: Scene) -> Image.Image:
-    """Draw the scene, RGB, 64×64. The same scene always gives the same pixels."""
+def _paint(scene: Scene) -> tuple[Image.Image, Image.Image]:
+    """The place alone, and with everything in it, at three times the size and without the style."""
     rng = random.Random(scene.seed)
     canvas = Image.new("RGB", (SIZE * OVERSAMPLING, SIZE * OVERSAMPLING))
     places.DRAWINGS[scene.place](Pen(canvas, shading=False), rng)
+    empty = canvas.copy()
     mirrored = rng.random() < 0.5
     x = 32 + rng.uniform(-2.5, 2.5)
     unit = 18 * rng.uniform(0.95, 1.05)
@@ -88,6 +93,19 @@ def render(scene: Scene) -> Image.Image:
         (scene.pattern, scene.pattern_colour),
         scene.accessory,
     )
+    return empty, canvas
+
+
+def render(scene: Scene) -> Image.Image:
+    """Draw the scene, RGB, 64×64. The same scene always gives the same pixels."""
+    _, canvas = _paint(scene)
     pixels = FILTERS[scene.style](np.asarray(canvas, np.float32) / np.float32(255))
     small_pixels = pixels.reshape(SIZE, OVERSAMPLING, SIZE, OVERSAMPLING, 3).mean((1, 3))
     return Image.fromarray((small_pixels * 255 + 0.5).astype(np.uint8))
+
+
+def foreground(scene: Scene) -> NDArray[np.float32]:
+    """How much of each pixel ``[64, 64]`` of `render` shows a subject or what it wears, from 0 to 1."""
+    empty, canvas = (np.asarray(image) for image in _paint(scene))
+    shown = (empty != canvas).any(-1).reshape(SIZE, OVERSAMPLING, SIZE, OVERSAMPLING)
+    return shown.mean((1, 3), dtype=np.float32)
