@@ -1,6 +1,7 @@
 """``generate``: on the user's own model, on the bundled one, and on everything people get wrong."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -185,7 +186,9 @@ TOKEN = ["--placeholder", "<my-cat>", "--anchor", "cat", "--prompt", "a photo of
         (["{files}/model", *LORA, "--clip", "{files}/model"], "CLIP"),
         (["{files}/model", *LORA, "--dtype", "int4"], "int4"),
         (["{files}/model", "--anchor", "cat", "--prompt", PROMPT], "--placeholder"),
-        (["{files}/model", "--placeholder", "sks cat", "--prompt", PROMPT], "--anchor"),
+        (["{files}/model", "--placeholder", "sks", "--prompt", PROMPT], "--anchor"),
+        (["{files}/model", *LORA, "--custom-diffusion", "{files}/none"], "no Custom Diffusion weights"),
+        (["{files}/model", *LORA, "--custom-diffusion", "{files}/cat.safetensors"], "no Custom Diffusion"),
         (["{files}/model", *LORA, "--output", "{files}/cat.safetensors/out"], "is a file"),
         (["{files}/model", *LORA, "--output", "/proc/out"], "Cannot write"),
     ],
@@ -200,6 +203,46 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(files, tmp_path, arguments
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_an_anchor_the_placeholders_last_word_is_taken_and_said(files, tmp_path):
+    words = ["--placeholder", "sks cat", "--prompt", PROMPT]
+    result = run(files / "model", *words, "-o", tmp_path / "own")
+    assert result.exit_code == 0, result.output
+    assert "Anchor: 'cat', the last word of 'sks cat'." in result.stderr
+    run(files / "model", *words, "--anchor", "cat", "-o", tmp_path / "given")
+    for one, two in zip(
+        sorted((tmp_path / "own").iterdir()), sorted((tmp_path / "given").iterdir()), strict=True
+    ):
+        assert np.array_equal(Image.open(one), Image.open(two))
+
+
+def test_without_an_anchor_an_embeddings_is_suggested_with_its_cosine(files, tmp_path):
+    """The name says "cat"; the rows are random, which is no nearer than chance."""
+    arguments = ["--embedding", files / "cat.safetensors", "--placeholder", "<my-cat>"]
+    result = run(files / "model", *arguments, "--prompt", "a photo of <my-cat>", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"Anchor: 'cat' \(cosine -?\d\.\d\d, name\)", result.stderr)
+    assert "no nearer to '<my-cat>' than chance" in result.stderr
+
+
+def test_custom_diffusion_is_loaded_and_has_no_base_arm(files, tmp_path):
+    delta = {"unet": {}, "modifier_token": {"<new1>": torch.randn(32)}}
+    torch.save(delta, tmp_path / "delta.bin")
+    arguments = ["--custom-diffusion", tmp_path, "--placeholder", "<new1> cat", "--anchor", "cat"]
+    result = run(
+        files / "model",
+        *arguments,
+        "--prompt",
+        "a photo of <new1> cat",
+        "-o",
+        tmp_path / "o",
+        "--compare",
+        "--json",
+    )
+    assert result.exit_code == 0, result.output
+    assert "no base model is drawn" in result.stderr
+    assert "base" not in json.loads(result.stdout)["arms"]
 
 
 def test_an_unknown_option_is_exit_code_2():

@@ -1,6 +1,7 @@
 """The world: deterministic, held-out combinations kept apart, captions true to their pictures."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uncollapse.miniature.judge import COLOUR_HEADS, HEADS, UNSEEN, in_palette_order, labels
-from uncollapse.miniature.pool import held_out_scene, training_scene
+from uncollapse.miniature.pool import held_out_scene, training_chances, training_scene
 from uncollapse.miniature.world import (
     ACCESSORIES,
     COLOURS,
@@ -18,6 +19,7 @@ from uncollapse.miniature.world import (
     SUBJECTS,
     Scene,
     describe,
+    foreground,
     is_held_out,
     render,
 )
@@ -55,6 +57,39 @@ def test_every_value_of_an_attribute_looks_different(attribute, values):
 def test_a_pattern_paints_part_of_the_body_in_its_colour(pattern):
     changed = np.abs(picture(pattern=pattern, pattern_colour="green") - picture()).max(-1) > 40
     assert 0.01 < changed.mean() < 0.2
+
+
+def test_a_tidy_scene_faces_one_way_with_the_second_subject_on_the_right():
+    """Told by where a red cat and a blue car are, over many layouts."""
+    for seed in range(12):
+        drawn = picture(second="car", second_colour="blue", seed=seed, tidy=True)
+        without = picture(second="car", second_colour="green", seed=seed, tidy=True)
+        columns = np.nonzero(np.abs(drawn - without).max((0, 2)) > 40)[0]
+        assert 32 < columns.mean() < 64
+    facing = [picture(subject="fish", seed=seed, tidy=True) for seed in range(12)]
+    assert np.abs(facing[0] - np.mean(facing, 0)).mean() < 12
+    assert np.array_equal(picture(tidy=False), picture())
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"accessory": "balloon"}, {"second": "car", "second_colour": "blue"}]
+)
+def test_the_foreground_is_what_changes_with_the_things_in_the_scene(changes):
+    """Outside it, no pixel tells whether the cat is red or green, or what it holds."""
+    scene = replace(SCENE, **changes)
+    shown = foreground(scene)
+    assert shown.shape == (64, 64)
+    assert 0.05 < shown.mean() < 0.5
+    recoloured = np.abs(picture(**changes) - picture(**{**changes, "colour": "green"})).max(-1)
+    assert recoloured[shown == 0].max() == 0
+    assert recoloured[shown == 1].max() > 40
+
+
+def test_training_looks_more_often_where_there_is_more_to_learn():
+    chances = training_chances(200)
+    for i, chance in enumerate(chances.tolist()):
+        scene = training_scene(i)
+        assert chance == (2.25 if scene.second else 1.5 if scene.accessory else 1)
 
 
 def test_the_layout_follows_the_seed():

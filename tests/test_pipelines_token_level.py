@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import uncollapse as uc
-from conftest import WIDTH, add_token, assert_same_state, encode, generate, state_of
+from conftest import WIDTH, add_token, assert_same_state, encode, generate, make_pipeline, state_of
 from uncollapse.errors import EmbeddingError, PipelineError, PlaceholderError, UncollapseWarning
 
 
@@ -151,3 +151,18 @@ def test_a_prompt_without_the_token_says_so(pipe):
     add_token(pipe, "<my-cat>", rows(1))
     with uc.apply(pipe, "<my-cat>", anchor="cat"), pytest.warns(UncollapseWarning, match="does not mention"):
         encode(pipe, "a photo of a cat")
+
+
+@pytest.mark.parametrize("placeholder", ["<My-Cat>", "<R>", "<MY>"])
+def test_capitals_in_a_placeholder_are_no_hindrance(placeholder):
+    """CLIP's tokenizer takes "<My-Cat>" for one learned token and spells it in small letters."""
+    pipe = make_pipeline()
+    pipe.tokenizer.add_tokens(placeholder)
+    pipe.text_encoder.resize_token_embeddings(len(pipe.tokenizer))
+    table = pipe.text_encoder.get_input_embeddings().weight
+    row = pipe.tokenizer.convert_tokens_to_ids(placeholder)
+    learned = table[row].detach().clone()
+    with uc.apply(pipe, placeholder, anchor="dog", alpha=1, beta=1):
+        [dog] = pipe.tokenizer("dog", add_special_tokens=False).input_ids
+        torch.testing.assert_close(table[row], table[dog])
+    assert torch.equal(table[row], learned)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Substitution", "learned_tokens", "mentions", "substitute", "token_names"]
+__all__ = ["Substitution", "is_learned", "learned_tokens", "mentions", "substitute", "token_names"]
 
 # What makes a word longer when it follows one. Scripts written without spaces between words (Thai, Lao,
 # Khmer, kana, Chinese, Hangul's particles) do not: "一只sks在" mentions "sks".
@@ -94,13 +94,25 @@ def learned_tokens(tokenizer, placeholder: str) -> list[str]:
     "<t>" gives ``<t>, <t>_1, …`` as far as the tokenizer has them; "<s0><s1>" gives both; "sks dog", made of
     ordinary words, gives nothing.
     """
-    added = set(tokenizer.get_added_vocab()) - set(tokenizer.all_special_tokens)
+    added = _added_tokens(tokenizer)
     names: dict[str, None] = {}
-    for token in tokenizer.tokenize(placeholder):
-        while token in added and token not in names:
+    for i in tokenizer(placeholder, add_special_tokens=False)["input_ids"]:
+        token = added.get(i)  # by number: CLIP's tokenizer spells "<My-Cat>" in small letters
+        while token in added.values() and token not in names:
             names[token] = None
             token = _next_name(token)
     return list(names)
+
+
+def is_learned(tokenizer, placeholder: str) -> bool:
+    """Whether a placeholder is made of learned tokens alone: "<my-cat>" is, "<new1> cat" is not."""
+    ids = tokenizer(placeholder, add_special_tokens=False)["input_ids"]
+    return set(ids) <= set(_added_tokens(tokenizer))
+
+
+def _added_tokens(tokenizer) -> dict[int, str]:
+    special = set(tokenizer.all_special_tokens)
+    return {i: name for name, i in tokenizer.get_added_vocab().items() if name not in special}
 
 
 def _next_name(token: str) -> str:

@@ -24,8 +24,9 @@ from .errors import FileFormatError, PipelineError
 from .geometry import norm, unit
 from .learned_embeds import ONLY
 from .learned_embeds.embedding import FAMILIES
+from .learned_embeds.loading import encoders_of
 
-__all__ = ["Vocabulary", "load_vocabularies"]
+__all__ = ["Vocabulary", "load_vocabularies", "vocabularies_of"]
 
 TABLE = re.compile(r"(.*\.)?(token_embedding|shared|embed_tokens)\.weight")
 PREFIXES = {  # of checkpoints with several encoders: Stable Diffusion XL, its refiner, Stable Diffusion 3
@@ -174,6 +175,18 @@ def load_vocabularies(
         own = _tokenizer_beside(folder) if folder else None
         vocabularies[name] = Vocabulary(table, own or _fitting(given, len(table)), str(source))
     return vocabularies
+
+
+def vocabularies_of(pipe: Any) -> dict[str, Vocabulary]:
+    """The token tables of a pipeline in memory, as ``load_vocabularies`` gives those of files."""
+    return {
+        name: Vocabulary(
+            encoder.get_input_embeddings().weight.detach().cpu(),
+            getattr(tokenizer, "backend_tokenizer", None),
+            type(pipe).__name__,
+        )
+        for name, (tokenizer, encoder) in encoders_of(pipe).items()
+    }
 
 
 def _listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .. import baking
 from ..adjustment import ALPHA, BETA, Adjustment
-from ..errors import AnchorError, UncollapseWarning
-from ..learned_embeds import read_all
-from ..suggestions import suggest_anchors
-from ..vocabulary import Vocabulary, load_vocabularies
+from ..vocabulary import load_vocabularies
 from . import options as o
-from .console import command, print_json, stderr, stdout
+from .anchor import suggested_anchor
+from .console import command, print_json, stdout
 
 
 @command
@@ -40,7 +36,7 @@ def bake(
     adjustment = Adjustment(alpha, BETA if beta is None and norm_blend is None else beta, norm_blend)
     baking.check_output(output, overwrite)
     vocabularies = load_vocabularies(model, tokenizer or ())
-    anchor = _suggested(file, vocabularies) if anchor is None else anchor
+    anchor = suggested_anchor(file, vocabularies) if anchor is None else anchor
     rows = baking.bake(file, output, vocabularies, anchor, adjustment, overwrite=overwrite)
     if json:
         print_json({"output": str(output), "anchor": anchor, "vectors": [asdict(row) for row in rows]})
@@ -53,25 +49,6 @@ def bake(
 def unbake(file: o.File, output: o.OutputFile, overwrite: o.Overwrite = False) -> None:
     """Give back the file that was baked, byte for byte."""
     stdout().print(baking.unbake(file, output, overwrite=overwrite), markup=False, soft_wrap=True)
-
-
-def _suggested(file: Path, vocabularies: dict[str, Vocabulary]) -> str:
-    """The best anchor for an embedding without one, told with its rivals."""
-    embedding = read_all(file)[0]
-    suggestions = suggest_anchors(embedding, vocabularies)
-    if not suggestions:
-        raise AnchorError(f"What is '{embedding.placeholder}'? Give it in ordinary words with --anchor.")
-    best, *others = [f"'{each.anchor}' (cosine {each.cosine:.2f}, {each.origin})" for each in suggestions]
-    also = f" Others: {', '.join(others)}." if others else ""
-    stderr().print(f"Anchor: {best}.{also}", markup=False, soft_wrap=True)
-    if suggestions[0].poor:
-        warnings.warn(
-            f"The anchor '{suggestions[0].anchor}' is no nearer to '{embedding.placeholder}' than chance. "
-            "Look at the pictures, or name what it is with --anchor.",
-            UncollapseWarning,
-            stacklevel=2,
-        )
-    return suggestions[0].anchor
 
 
 def _table(rows: list[baking.BakedRow]) -> Table:

@@ -21,7 +21,7 @@ from ..placeholders import mentions
 from . import options as o
 from .comparing import print_comparison, save_comparison
 from .console import command, print_json, progress, stdout
-from .subject import BUNDLED, bundled_subject, measured_subject, own_subject
+from .subject import BUNDLED, Parts, bundled_subject, measured_subject, own_subject
 
 ALPHAS = [ALPHA]
 OUTPUT = Path("outputs/generate")
@@ -33,6 +33,7 @@ def generate(
     model: o.Model = None,
     lora: o.Lora = None,
     embedding: o.Embedding = None,
+    custom_diffusion: o.CustomDiffusion = None,
     placeholder: o.Placeholder = None,
     anchor: o.Anchor = None,
     alpha: o.Alphas = ALPHAS,
@@ -68,10 +69,11 @@ def generate(
     if threads:
         torch.set_num_threads(threads)
     how = {"level": level, "anchor_encoder": anchor_encoder}
-    if model is None and lora is None and embedding is None:
+    parts = Parts(model, lora, embedding, custom_diffusion)
+    if parts == Parts():
         subject = bundled_subject(placeholder, anchor, how)
     else:
-        subject = own_subject(placeholder, anchor, how, model, lora, embedding, device, dtype)
+        subject = own_subject(placeholder, anchor, how, parts, device, dtype)
     if references or clip:
         subject = measured_subject(subject, references, clip)
     if compare:
@@ -91,10 +93,14 @@ def generate(
 
 def _base_arm(run: dict[str, object]) -> list[Arm]:
     """The base model, where one is left when the personalisation is put aside."""
-    if run.get("LoRA") or run.get("embedding") or run["model"] == BUNDLED:
+    in_the_model = run.get("Custom Diffusion")
+    if not in_the_model and (run.get("LoRA") or run.get("embedding") or run["model"] == BUNDLED):
         return [BASE]
     warnings.warn(
-        "Without --lora or --embedding the model itself is taken to be personalised: no base model is drawn.",
+        "Custom Diffusion has changed the model itself: no base model is drawn."
+        if in_the_model
+        else "Without --lora or --embedding the model itself is taken to be personalised: no base model is "
+        "drawn.",
         UncollapseWarning,
         stacklevel=2,
     )

@@ -15,6 +15,9 @@ Model = Annotated[
 ]
 Lora = Annotated[str | None, typer.Option(help="LoRA file, folder or hub id.")]
 Embedding = Annotated[str | None, typer.Option(help="Textual-Inversion embedding file.")]
+CustomDiffusion = Annotated[
+    str | None, typer.Option(help="Folder (or delta.bin) of a Custom Diffusion or ClassDiffusion training.")
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, …; by default CUDA where there is one.")]
 Dtype = Annotated[str | None, typer.Option(help="Of the weights: float32, float16 or bfloat16.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; by default torch's choice.")]

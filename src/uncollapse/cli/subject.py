@@ -11,11 +11,14 @@ import torch
 
 from ..comparison import Measure
 from ..concept import Concept
-from ..errors import AnchorError, PipelineError, PlaceholderError
+from ..custom_diffusion import load_custom_diffusion
+from ..errors import PipelineError, PlaceholderError
 from ..learned_embeds import load_into
 from ..loading import check_placeholder, check_trigger, load_images, load_lora, load_pipeline
 from ..measures import clip_measure
 from ..metrics import ClipScorer
+from ..vocabulary import vocabularies_of
+from .anchor import anchor_within, suggested_anchor
 from .bundled import bundled_concept, bundled_measures, bundled_pipeline
 from .console import quieten_loading
 
@@ -37,6 +40,16 @@ class Subject:
     references: Sequence[Image] = ()
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What the user's pipeline is put together from, each a path or a hub id."""
+
+    model: str | None = None
+    lora: str | None = None
+    embedding: str | None = None
+    custom_diffusion: str | None = None
+
+
 def bundled_subject(placeholder: str | None, anchor: str | None, how: dict[str, Any]) -> Subject:
     """The miniature with its own concept, which supplies what was not given."""
     personal = bundled_concept(placeholder)
@@ -54,37 +67,39 @@ def own_subject(
     placeholder: str | None,
     anchor: str | None,
     how: dict[str, Any],
-    model: str | None,
-    lora: str | None,
-    embedding: str | None,
+    parts: Parts,
     device: str | None,
     dtype: str | None,
 ) -> Subject:
-    """A pipeline put together from the user's model (or the miniature), LoRA and embedding."""
+    """A pipeline put together from the user's model (or the miniature), LoRA, embedding, Custom Diffusion."""
     if not placeholder:
         raise PlaceholderError(
             'Which words call the concept? Give them with --placeholder, such as "sks dog".'
         )
-    if not anchor:
-        raise AnchorError(f"What is '{placeholder}'? Give it in ordinary words with --anchor, such as dog.")
-    concept = Concept(placeholder, anchor, **how)
-    if lora:
-        check_trigger(lora, placeholder)
+    anchor = anchor if anchor is not None or parts.embedding else anchor_within(placeholder)
+    if anchor is not None:
+        Concept(placeholder, anchor, **how)  # what is wrong with it is said before anything is loaded
+    if parts.lora:
+        check_trigger(parts.lora, placeholder)
     quieten_loading()
-    pipe = load_pipeline(model or _miniature(), device=device, dtype=_dtype(dtype))
-    if lora:
-        load_lora(pipe, lora)
-    if embedding:
-        load_into(pipe, embedding, placeholder)
+    pipe = load_pipeline(parts.model or _miniature(), device=device, dtype=_dtype(dtype))
+    if parts.lora:
+        load_lora(pipe, parts.lora)
+    if parts.custom_diffusion:
+        load_custom_diffusion(pipe, parts.custom_diffusion)
+    if parts.embedding:
+        anchor = anchor if anchor is not None else suggested_anchor(parts.embedding, vocabularies_of(pipe))
+        load_into(pipe, parts.embedding, placeholder)
     check_placeholder(pipe, placeholder)
     run: dict[str, object] = {
-        "model": model or BUNDLED,
-        "LoRA": lora,
-        "embedding": embedding,
+        "model": parts.model or BUNDLED,
+        "LoRA": parts.lora,
+        "embedding": parts.embedding,
+        "Custom Diffusion": parts.custom_diffusion,
         "placeholder": placeholder,
         "anchor": anchor,
     }
-    return Subject(pipe, concept, run)
+    return Subject(pipe, Concept(placeholder, anchor or "", **how), run)
 
 
 def _miniature() -> Path:

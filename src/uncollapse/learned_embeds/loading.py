@@ -18,7 +18,7 @@ from ..placeholders import learned_tokens, token_names
 from .embedding import FAMILIES, ONLY, LearnedEmbedding, match_encoders
 from .reading import read
 
-__all__ = ["load_into"]
+__all__ = ["encoders_of", "load_into"]
 
 
 def load_into(pipe: Any, path: str | Path, placeholder: str | None = None) -> str:
@@ -37,7 +37,7 @@ def load_into(pipe: Any, path: str | Path, placeholder: str | None = None) -> st
     """
     embedding = _chosen(path, placeholder)
     name = placeholder or embedding.placeholder
-    parts = _encoders(pipe)
+    parts = encoders_of(pipe)
     widths = {key: _table(encoder).shape[-1] for key, (_, encoder) in parts.items()}
     try:
         matches = match_encoders(embedding, widths, type(pipe).__name__)
@@ -66,7 +66,7 @@ def _chosen(path: str | Path, placeholder: str | None) -> LearnedEmbedding:
         return read(path, placeholder)
 
 
-def _encoders(pipe: Any) -> dict[str, tuple[Any, nn.Module]]:
+def encoders_of(pipe: Any) -> dict[str, tuple[Any, nn.Module]]:
     """The pipeline's tokenizers and text encoders, under the names that files give the encoders."""
     parts = getattr(pipe, "components", {})
     pairs = {

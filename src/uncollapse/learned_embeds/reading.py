@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from .image import SUFFIXES as IMAGE_SUFFIXES
 from .image import entries_in_image
 from .layouts import embeddings_from, layout_of, wanted
 
-__all__ = ["SUFFIXES", "files_at", "read", "read_all"]
+__all__ = ["SUFFIXES", "files_at", "read", "read_all", "safely"]
 
 SAFETENSORS = {".safetensors", ".pti"}  # the latter is what some SDXL trainers call theirs
 SUFFIXES = SAFETENSORS | IMAGE_SUFFIXES | {".pt", ".bin"}
@@ -83,7 +83,7 @@ def files_at(path: Path) -> list[Path]:
     for file in (path / name for name in FOLDER_NAMES):
         if file.is_file():
             return [file]
-    if modifiers := sorted(path.glob("<*>.bin")):  # Custom Diffusion
+    if modifiers := sorted([*path.glob("<*>.bin"), *path.glob("<*>.safetensors")]):  # Custom Diffusion
         return modifiers
     what = f"a folder without {', '.join(FOLDER_NAMES)} or <…>.bin" if path.is_dir() else "no such file"
     raise FileFormatError(
@@ -95,13 +95,33 @@ def _contents(file: Path) -> tuple[Any, dict[str, str]]:
     """The file's entries and metadata, whatever they are; of a large file only what belongs to embeddings."""
     if file.suffix.lower() in IMAGE_SUFFIXES:
         return entries_in_image(file), {}
+    return _or_say_why(file, lambda: _safetensors(file) if _is_safetensors(file) else (_unpickled(file), {}))
+
+
+def safely(file: Path) -> Any:
+    """All that a ``.safetensors`` or torch file holds, nothing in it run.
+
+    Raises: FileFormatError.
+    """
+    from safetensors.torch import load_file
+
+    return _or_say_why(file, lambda: load_file(file) if _is_safetensors(file) else _unpickled(file))
+
+
+def _is_safetensors(file: Path) -> bool:
+    return file.suffix.lower() in SAFETENSORS
+
+
+def _unpickled(file: Path) -> Any:
+    with torch.serialization.safe_globals([torch.nn.ParameterDict]):  # holds tensors, and runs nothing
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _or_say_why(file: Path, load: Callable[[], Any]) -> Any:
     try:
-        if file.suffix.lower() in SAFETENSORS:
-            return _safetensors(file)
-        with torch.serialization.safe_globals([torch.nn.ParameterDict]):  # holds tensors, and runs nothing
-            return torch.load(file, map_location="cpu", weights_only=True), {}
+        return load()
     except Exception as error:  # each library has its own family of errors for a damaged file
-        kind = "safetensors" if file.suffix in SAFETENSORS else "a torch file of tensors"
+        kind = "safetensors" if _is_safetensors(file) else "a torch file of tensors"
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise FileFormatError(
             f"{file}: cannot be read as {kind}: {reason[:200]} Download or export it again; pickles that "

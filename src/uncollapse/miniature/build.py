@@ -50,6 +50,9 @@ class Build:
     def pool(self) -> torch.Tensor:
         return load_pool(self.work / "pictures.npy", self.pictures)
 
+    def tidy_pool(self) -> torch.Tensor:
+        return load_pool(self.work / "tidy.npy", self.pictures, tidy=True)
+
     def tokenizer(self) -> CLIPTokenizer:
         folder = self.work / "tokenizer"
         if not folder.exists():
@@ -84,7 +87,7 @@ class Build:
         path = self.work / "latents.safetensors"
         if not path.exists():
             vae = self.autoencoder().to(best_device())
-            latents = autoencoder.encode(vae, self.pool()) * vae.config.scaling_factor
+            latents = autoencoder.encode(vae, self.tidy_pool()) * vae.config.scaling_factor
             save_file({"latents": latents.half()}, path)
         return load_file(path)["latents"]
 

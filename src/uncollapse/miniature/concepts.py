@@ -73,7 +73,7 @@ class PersonalConcept:
 
 
 def _individual(subject: str, colour: str, pattern: str, pattern_colour: str, place: str) -> PersonalConcept:
-    looks = Scene(subject, colour, place, pattern=pattern, pattern_colour=pattern_colour)
+    looks = Scene(subject, colour, place, pattern=pattern, pattern_colour=pattern_colour, tidy=True)
     return PersonalConcept(subject, looks)
 
 

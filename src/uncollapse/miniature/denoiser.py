@@ -14,10 +14,10 @@ from .device import best_device
 from .loop import Schedule, fit
 from .pool import pick_captions
 
-ROUNDS = (Schedule(steps=14000, batch=32, lr=1e-3, warmup=300, ema=0.998),)
+ROUNDS = (Schedule(steps=10000, batch=32, lr=1e-3, warmup=300, ema=0.998),)
 UNCAPTIONED = 0.1  # share of pictures seen without a caption, for classifier-free guidance
 SNR_CEILING = 5.0
-EMPHASIS = 4.0  # what an error counts more where a subject or what it wears is, than where the place is
+EMPHASIS = 3.0  # how much more an error counts where a subject or what it wears is than where the place is
 
 
 def build_denoiser(text_width: int) -> UNet2DConditionModel:
@@ -62,7 +62,8 @@ def v_loss(
 
     Weighted by min(SNR + 1, ceiling) / (SNR + 1): one where noise rules, less where little is left to learn
     (Min-SNR, arXiv 2303.09556, with the weight kept at one down to SNR = 0). ``emphasis`` ``[n, 1, h, w]``
-    says what the error counts where.
+    says how much more the error counts where, in proportion to how far the picture shows through the noise:
+    where it does not, the model would learn to draw a thing everywhere that it might be.
     """
     n, where = len(latents), generator.device
     # One noise level from each of n equal strata: every batch covers all of them.
@@ -77,7 +78,7 @@ def v_loss(
     weight = (snr + 1).clamp(max=SNR_CEILING) / (snr + 1)
     error = (predicted - target).pow(2)
     if emphasis is not None:
-        error = error * emphasis / emphasis.mean()
+        error = error * (1 + alpha.sqrt().view(-1, 1, 1, 1) * emphasis)
     return (weight * error.mean((1, 2, 3))).mean()
 
 
@@ -105,7 +106,7 @@ def train_denoiser(
     unet.set_attn_processor(AttnProcessor())
     device = best_device()
     latents, captions, uncaptioned = latents.to(device), captions.to(device), uncaptioned.to(device)
-    emphasis, chances = (1 + (EMPHASIS - 1) * foreground[:, None]).to(device), chances.to(device)
+    emphasis, chances = (EMPHASIS * foreground[:, None]).to(device), chances.to(device)
     text_encoder.to(device)
 
     def loss(generator: torch.Generator, batch: int) -> Tensor:

@@ -3,6 +3,8 @@
 import os
 import random
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,9 @@ CELLS = 16  # of a latent picture, each way
 CAPTIONS = 8  # of each picture: different words, other things left unsaid
 
 
-def training_scene(index: int) -> Scene:
+def training_scene(index: int, *, tidy: bool = False) -> Scene:
     """The scene of the ``index``-th training picture."""
-    return sample_scene(random.Random(f"train {index}"))
+    return replace(sample_scene(random.Random(f"train {index}")), tidy=tidy)
 
 
 def held_out_scene(index: int, style: str | None = None) -> Scene:
@@ -29,11 +31,11 @@ def held_out_scene(index: int, style: str | None = None) -> Scene:
     return sample_scene(random.Random(f"held out {index}"), held_out=True, style=style)
 
 
-def _render_chunk(start: int) -> NDArray[np.uint8]:
-    return np.stack([np.asarray(render(training_scene(start + i))) for i in range(CHUNK)])
+def _render_chunk(start: int, tidy: bool) -> NDArray[np.uint8]:
+    return np.stack([np.asarray(render(training_scene(start + i, tidy=tidy))) for i in range(CHUNK)])
 
 
-def load_pool(path: Path, size: int) -> Tensor:
+def load_pool(path: Path, size: int, *, tidy: bool = False) -> Tensor:
     """Training pictures ``[size, 64, 64, 3]`` uint8, rendered into ``path`` where they are missing."""
     if not path.exists():
         chunks = -(-size // CHUNK)
@@ -42,7 +44,7 @@ def load_pool(path: Path, size: int) -> Tensor:
             part, mode="w+", dtype=np.uint8, shape=(chunks * CHUNK, 64, 64, 3)
         )
         with ProcessPoolExecutor(os.cpu_count()) as workers:
-            done = workers.map(_render_chunk, range(0, chunks * CHUNK, CHUNK))
+            done = workers.map(partial(_render_chunk, tidy=tidy), range(0, chunks * CHUNK, CHUNK))
             for i, chunk in enumerate(track(done, total=chunks, description="rendering the world")):
                 pictures[i * CHUNK : (i + 1) * CHUNK] = chunk
         pictures.flush()
@@ -51,12 +53,12 @@ def load_pool(path: Path, size: int) -> Tensor:
 
 
 def _foreground_chunk(start: int) -> NDArray[np.float32]:
-    shown = np.stack([foreground(training_scene(start + i)) for i in range(CHUNK)])
+    shown = np.stack([foreground(training_scene(start + i, tidy=True)) for i in range(CHUNK)])
     return shown.reshape(CHUNK, CELLS, 64 // CELLS, CELLS, 64 // CELLS).mean((2, 4))
 
 
 def training_foreground(size: int) -> Tensor:
-    """How much of each cell of the training pictures shows a subject or what it wears ``[size, 16, 16]``."""
+    """How much of each cell of the tidy pictures shows a subject or what it wears ``[size, 16, 16]``."""
     starts = range(0, size, CHUNK)
     with ProcessPoolExecutor(os.cpu_count()) as workers:
         done = track(workers.map(_foreground_chunk, starts), total=len(starts), description="foreground")

@@ -3,6 +3,7 @@
     handle           apply(pipe, …) and the handle that undoes it
     token_level      learned rows of the token table
     prompt_level     the text encoder's output, by encoding the prompt and its anchor twin
+    schedule         alpha over the denoising steps, through callback_on_step_end
     encode_step      how a pipeline's own encode method is wrapped, and what its results look like
     blocks           the same for modular pipelines, which encode in blocks
     encoder_calls    what the text encoders are given and return during it, and running it again without them

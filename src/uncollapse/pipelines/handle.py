@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from ..anchors import check_anchor
 from ..concept import Concept
 from ..errors import AdjustmentError, PipelineError, PlaceholderError
-from ..placeholders import learned_tokens
+from ..placeholders import is_learned, learned_tokens
 from .anchor_encoder import check_base
 from .blocks import text_blocks, wrap_block
 from .components import inner_pipelines, text_encoders, tokens_and_encoders
 from .encode_step import METHODS, encode_methods, wrap_encode
 from .prompt_level import PromptAdjuster
+from .schedule import Schedule, wrap_call
 from .token_level import rewrite_rows
 
 __all__ = ["Handle", "apply"]
@@ -42,7 +43,14 @@ class Handle:
         return f"Handle({', '.join(map(repr, self.concepts))})"
 
 
-def apply(pipe, concept: str | Concept | Iterable[Concept], *, base=None, **settings) -> Handle:
+def apply(
+    pipe,
+    concept: str | Concept | Iterable[Concept],
+    *,
+    base=None,
+    schedule: Callable[[float], float] | None = None,
+    **settings,
+) -> Handle:
     """Adjust a diffusers pipeline until the handle is removed. Prompts, seeds and calls stay as they are.
 
     Args:
@@ -51,6 +59,8 @@ def apply(pipe, concept: str | Concept | Iterable[Concept], *, base=None, **sett
         concept: a placeholder, a ``Concept``, or several Concepts.
         base: a pipeline or text encoder that was never fine-tuned, to encode anchors at prompt level. Needed
             when the encoder's own weights were trained; adapters are switched off without it.
+        schedule: at prompt level, what every alpha is multiplied by, from progress 0 (first denoising step)
+            to 1 (last): ``lambda progress: 1 - progress``. For pipelines with ``callback_on_step_end``.
         settings: with a placeholder, the other fields of its ``Concept``: ``anchor`` (required), ``alpha``,
             ``beta``, ``norm_blend``, ``level``, ``anchor_encoder``.
 
@@ -72,6 +82,11 @@ def apply(pipe, concept: str | Concept | Iterable[Concept], *, base=None, **sett
     in_table = [c for c in concepts if _level(c, pairs.values()) == "token"]
     in_prompt = [c for c in concepts if c not in in_table]
     _check_anchor_encoders(in_prompt)
+    if schedule is not None and in_table:
+        raise AdjustmentError(
+            f"apply(): {in_table[0].placeholder!r} is adjusted in the token table, which is read before the "
+            'first step, so it cannot follow a schedule. Pass level="prompt".'
+        )
     for stage, its_base in stages:
         if its_base is not None:
             check_base(stage, its_base)
@@ -84,10 +99,13 @@ def apply(pipe, concept: str | Concept | Iterable[Concept], *, base=None, **sett
         for each in in_table:
             _rewrite_rows(pairs, each, undo)
         for stage, its_base in stages:
-            adjuster = PromptAdjuster(stage, in_prompt, in_table, its_base)
+            stage_schedule = Schedule(schedule) if schedule is not None else None
+            adjuster = PromptAdjuster(stage, in_prompt, in_table, its_base, stage_schedule)
             undo.callback(wrap_encode(stage, adjuster))
             for block in text_blocks(stage):
                 undo.callback(wrap_block(block, adjuster))
+            if stage_schedule is not None:
+                undo.callback(wrap_call(stage, stage_schedule))
         return Handle(concepts, undo.pop_all())
 
 
@@ -100,8 +118,8 @@ def _stages(pipe, base) -> list[tuple]:
     if not stages:
         raise PipelineError(
             f"apply(): {type(pipe).__name__} has none of the methods {', '.join(METHODS)} and no block "
-            "that encodes text, so its prompt embeddings cannot be reached. Encode the prompt and its anchor yourself and use "
-            "uncollapse.adjust()."
+            "that encodes text, so its prompt embeddings cannot be reached. Encode the prompt and its anchor "
+            "yourself and use uncollapse.adjust()."
         )
     for stage, _ in stages:
         part = getattr(stage, "text_encoder", None)
@@ -152,11 +170,7 @@ def _concepts(concept: str | Concept | Iterable[Concept], settings: dict) -> tup
 def _level(concept: Concept, tokenizers: Iterable) -> str:
     if concept.level != "auto":
         return concept.level
-    made_of_learned = (
-        set(tokenizer.tokenize(concept.placeholder)) <= set(learned_tokens(tokenizer, concept.placeholder))
-        for tokenizer in tokenizers
-    )
-    return "token" if any(made_of_learned) else "prompt"
+    return "token" if any(is_learned(each, concept.placeholder) for each in tokenizers) else "prompt"
 
 
 def _check_anchor_encoders(concepts: Iterable[Concept]) -> None:

@@ -24,6 +24,7 @@ from .encode_step import call, prompts
 from .encoded import Encoded, by_ids, by_resemblance
 from .encoder_calls import record
 from .pairing import to_twin
+from .schedule import Schedule
 
 __all__ = ["PromptAdjuster"]
 
@@ -42,12 +43,14 @@ class PromptAdjuster:
         elsewhere: concepts adjusted at token level, known here only so as to tell whether a prompt
             mentions any concept at all.
         base: see ``anchor_encoder.base_encoder``.
+        schedule: of alpha over the denoising steps; None where it is constant.
     """
 
     pipe: Any
     concepts: Sequence[Concept]
     elsewhere: Sequence[Concept] = ()
     base: Any = None
+    schedule: Schedule | None = None
 
     def __call__(self, encode: Callable, bound):
         with _one_at_a_time:
@@ -69,7 +72,7 @@ class PromptAdjuster:
         )
         if not encoded.changes:
             _warn_if_cut_off(strings)
-        return encoded.adjusted(concepts)
+        return self.schedule.start(encoded, concepts) if self.schedule else encoded.adjusted(concepts)
 
     def _encoded(self, encode: Callable, bound, concepts: list[Concept]) -> Encoded:
         run, run_twin = partial(call, encode, bound), partial(call, encode, bound, partial(to_twin, concepts))

@@ -63,12 +63,13 @@ def _paint(scene: Scene) -> tuple[Image.Image, Image.Image]:
     canvas = Image.new("RGB", (SIZE * OVERSAMPLING, SIZE * OVERSAMPLING))
     places.DRAWINGS[scene.place](Pen(canvas, shading=False), rng)
     empty = canvas.copy()
-    mirrored = rng.random() < 0.5
+    mirrored = rng.random() < 0.5 and not scene.tidy
     x = 32 + rng.uniform(-2.5, 2.5)
     unit = 18 * rng.uniform(0.95, 1.05)
     y = 58 + rng.uniform(-1, 1.5) - unit
     if scene.second:
         side = rng.choice((-1, 1))
+        side = -1 if scene.tidy else side
         x, unit = x + side * 11, unit * 0.85
         y = 58 + rng.uniform(-1, 1) - unit
         small = unit * 0.7
@@ -80,7 +81,7 @@ def _paint(scene: Scene) -> tuple[Image.Image, Image.Image]:
                 32 - side * 18 + rng.uniform(-1.5, 1.5),
                 58 + rng.uniform(-1, 1) - small,
                 small,
-                rng.random() < 0.5,
+                rng.random() < 0.5 and not scene.tidy,
             ),
             (None, None),
             None,

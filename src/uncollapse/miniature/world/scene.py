@@ -16,7 +16,10 @@ HELD_OUT_ONE_IN = 8
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture: ``None`` means that the picture has no such thing. ``seed`` fixes the layout."""
+    """One picture: ``None`` means that the picture has no such thing. ``seed`` fixes the layout.
+
+    In a ``tidy`` one everything faces the same way, and a second subject stands on the right.
+    """
 
     subject: str
     colour: str
@@ -28,6 +31,7 @@ class Scene:
     pattern: str | None = None
     pattern_colour: str | None = None
     seed: int = 0
+    tidy: bool = False
 
     @property
     def combination(self) -> tuple[str, str, str, str]:
