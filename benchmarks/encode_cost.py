@@ -1,18 +1,25 @@
-"""What encoding costs: plain diffusers, Compel with one weighted word, and ours, on a text encoder as large
-as Stable Diffusion 1.5's with random weights.
+"""What encoding costs: plain diffusers, Compel with one weighted word, and ours, on encoders of full size
+with random weights.
 
-    python benchmarks/encode_cost.py --prompts 5 --settings 4
+    python benchmarks/encode_cost.py --encoder sd15    # Stable Diffusion 1.5's, and a step of its U-Net
+    python benchmarks/encode_cost.py --encoder flux    # Flux's CLIP and T5 XXL, bfloat16: 12 GB of memory
 
 Checks first that the adjustment with α = 0 and the norm kept returns plain diffusers' embeddings to the last
-bit. Forwards are counted at the encoder class's own method; seconds are medians over prompts, with the range.
-All arms run in one process on the same encoder, the prompt without a negative one. Needs compel.
+bit. Forwards are counted at the encoder classes' own methods; seconds are medians over prompts, with the
+range; memory is the most that the process grew by, sampled every 2 ms. All arms run in one process on the
+same encoders, the prompt without a negative one. Needs compel.
 """
+
+from __future__ import annotations
 
 import argparse
 import platform
 import statistics
+import threading
 import time
 from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
 
 import compel
 import diffusers
@@ -27,10 +34,11 @@ PROMPTS = [
     f"a photo of sks cat in the {place}" for place in ("snow", "canyon", "forest", "desert", "kitchen")
 ]
 CAT = {"concept": "sks cat", "anchor": "cat"}
+STEPS = 20
 
 
-def pipeline() -> diffusers.StableDiffusionPipeline:
-    """No denoiser; a tokenizer of single letters, padded to 77 as CLIP's."""
+def clip_parts(dtype: torch.dtype) -> dict:
+    """CLIP L with a tokenizer of single letters, padded to 77 as CLIP's."""
     letters = list(bytes_to_unicode().values())
     tokens = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     vocab = {token: i for i, token in enumerate(tokens)}
@@ -40,27 +48,55 @@ def pipeline() -> diffusers.StableDiffusionPipeline:
         hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12,
         bos_token_id=512, eos_token_id=513, pad_token_id=513,
     )  # fmt: skip
+    return {"tokenizer": tokenizer, "text_encoder": transformers.CLIPTextModel(config).eval().to(dtype)}
+
+
+def sd15() -> diffusers.StableDiffusionPipeline:
+    parts = {"vae": None, "unet": None, "scheduler": None, "safety_checker": None, "feature_extractor": None}
     return diffusers.StableDiffusionPipeline(
-        vae=None, unet=None, scheduler=None, safety_checker=None, feature_extractor=None, tokenizer=tokenizer,
-        text_encoder=transformers.CLIPTextModel(config).eval(), requires_safety_checker=False,
+        **parts, **clip_parts(torch.float32), requires_safety_checker=False
+    )
+
+
+def flux() -> diffusers.FluxPipeline:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    pieces = ["<pad>", "</s>", "<unk>", "▁", *letters, *(f"<extra_id_{i}>" for i in reversed(range(100)))]
+    tokenizer = transformers.T5Tokenizer(
+        vocab=[(piece, -float(i)) for i, piece in enumerate(pieces)], model_max_length=512
+    )
+    config = transformers.T5Config(
+        vocab_size=32128, d_model=4096, d_kv=64, d_ff=10240, num_layers=24, num_heads=64,
+        feed_forward_proj="gated-gelu", dtype=torch.bfloat16,
     )  # fmt: skip
-
-
-def count_forwards(encoder: torch.nn.Module) -> list:
-    """A list that grows by one at each forward."""
-    kind, calls = type(encoder), []
-    forward = kind.forward
-
-    def counted(self, *args, **kwargs):
-        calls.append(None)
-        return forward(self, *args, **kwargs)
-
-    kind.forward = counted
-    return calls
+    with torch.device("meta"):
+        encoder = transformers.T5EncoderModel(config)
+    encoder = encoder.to(torch.bfloat16).to_empty(device="cpu").eval()
+    for parameter in encoder.parameters():
+        parameter.data.uniform_(-0.02, 0.02) if parameter.ndim > 1 else parameter.data.fill_(1)
+    parts = {"vae": None, "transformer": None, "scheduler": None}
+    return diffusers.FluxPipeline(
+        **parts, **clip_parts(torch.bfloat16), tokenizer_2=tokenizer, text_encoder_2=encoder
+    )
 
 
 def encode(pipe, prompt: str) -> torch.Tensor:
+    if isinstance(pipe, diffusers.FluxPipeline):
+        return pipe.encode_prompt(prompt, None, torch.device("cpu"))[0]
     return pipe.encode_prompt(prompt, torch.device("cpu"), 1, False)[0]
+
+
+def count_forwards(pipe) -> list:
+    """A list that grows by one at each forward of a text encoder."""
+    calls: list = []
+    encoders = [part for name, part in pipe.components.items() if name.startswith("text_encoder")]
+    for kind in {type(encoder) for encoder in encoders}:
+
+        def counted(self, *args, _forward=kind.forward, **kwargs):
+            calls.append(None)
+            return _forward(self, *args, **kwargs)
+
+        kind.forward = counted
+    return calls
 
 
 def check_identity(pipe) -> None:
@@ -71,26 +107,72 @@ def check_identity(pipe) -> None:
     cache.clear(pipe)
 
 
-def measure(run: Callable[[str], object], prompts: list[str], calls: list) -> tuple[str, str]:
-    """Forwards a prompt, and seconds: median (least–most)."""
+class Memory:
+    """The most that the process grew by within the block, in MB."""
+
+    def __enter__(self) -> Memory:
+        self.before = self.most = _resident()
+        self.done = threading.Event()
+        self.sampler = threading.Thread(target=self._sample, daemon=True)
+        self.sampler.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        self.sampler.join()
+
+    def _sample(self) -> None:
+        while not self.done.wait(0.002):
+            self.most = max(self.most, _resident())
+
+    @property
+    def grown(self) -> float:
+        return (self.most - self.before) / 1e6
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def measure(
+    run: Callable[[str], object], prompts: list[str], calls: list
+) -> tuple[float, float, list[float]]:
+    """Forwards a prompt, MB, and the seconds of each prompt."""
     calls.clear()
     seconds = []
-    for prompt in prompts:
+    with Memory() as memory:
+        for prompt in prompts:
+            start = time.perf_counter()
+            run(prompt)
+            seconds.append(time.perf_counter() - start)
+    return len(calls) / len(prompts), memory.grown, seconds
+
+
+def unet_step() -> list[float]:
+    """Seconds of a guided step of Stable Diffusion 1.5's U-Net at 512×512, three times, in bfloat16."""
+    with torch.device("meta"):
+        unet = diffusers.UNet2DConditionModel(cross_attention_dim=768, sample_size=64, attention_head_dim=8)
+    unet = unet.to(torch.bfloat16).to_empty(device="cpu").eval()
+    for parameter in unet.parameters():
+        parameter.data.uniform_(-0.02, 0.02)
+    noise, text = torch.randn(2, 4, 64, 64).bfloat16(), torch.randn(2, 77, 768).bfloat16()
+    seconds = []
+    for _ in range(3):
         start = time.perf_counter()
-        run(prompt)
+        unet(noise, 10, text)
         seconds.append(time.perf_counter() - start)
-    median = statistics.median(seconds)
-    return f"{len(calls) / len(prompts):g}", f"{median:.3f} ({min(seconds):.3f}–{max(seconds):.3f})"
+    return seconds
 
 
 @torch.no_grad()
-def main(prompts: list[str], settings: int) -> None:
-    pipe = pipeline()
+def main(encoder: str, prompts: list[str], settings: int) -> None:
+    pipe = {"sd15": sd15, "flux": flux}[encoder]()
     check_identity(pipe)
-    calls = count_forwards(pipe.text_encoder)
-    weighted = compel.CompelForSD(pipe)
-    rows = {"plain diffusers": measure(lambda prompt: encode(pipe, prompt), prompts, calls)}
+    calls = count_forwards(pipe)
+    weighted = {"sd15": compel.CompelForSD, "flux": compel.CompelForFlux}[encoder](pipe)
     weigh = {prompt: prompt.replace("sks", "sks++") for prompt in prompts}
+    encode(pipe, PROMPTS[0])  # warm
+    rows = {"plain diffusers": measure(lambda prompt: encode(pipe, prompt), prompts, calls)}
     rows["Compel, one weighted word"] = measure(lambda prompt: weighted(weigh[prompt]), prompts, calls)
     with uc.apply(pipe, **CAT):
         rows["ours, new prompt"] = measure(lambda prompt: encode(pipe, prompt), prompts, calls)
@@ -104,10 +186,20 @@ def main(prompts: list[str], settings: int) -> None:
 
     rows[f"ours, {settings} settings"] = measure(sweep, prompts, calls)
 
-    print("| encoding a prompt | forwards | seconds: median (range) |\n|---|---|---|")
-    for name, cells in rows.items():
-        print(f"| {name} | {' | '.join(cells)} |")
-    versions = f"torch {torch.__version__}, diffusers {diffusers.__version__}"
+    plain = statistics.median(rows["plain diffusers"][2])
+    print("| encoding a prompt | forwards | seconds: median (range) | × plain | MB |\n|---|---|---|---|---|")
+    for name, (forwards, grown, seconds) in rows.items():
+        median = statistics.median(seconds)
+        spread = f"{median:.3f} ({min(seconds):.3f}–{max(seconds):.3f})"
+        print(f"| {name} | {forwards:g} | {spread} | {median / plain:.2f} | {grown:.0f} |")
+    if encoder == "sd15":
+        step, ours = statistics.median(unet_step()), statistics.median(rows["ours, new prompt"][2])
+        whole = 2 * plain + STEPS * step  # a negative prompt is encoded as well
+        print(
+            f"\nA guided U-Net step at 512×512 takes {step:.2f} s, so a call of {STEPS} steps "
+            f"{whole:.0f} s, of which a new prompt's adjustment is {100 * (ours - plain) / whole:.2f}%."
+        )
+    versions = f"torch {torch.__version__}, diffusers {diffusers.__version__}, compel {version('compel')}"
     print(f"\n{platform.machine()}, {torch.get_num_threads()} threads, {versions}, {len(prompts)} prompts")
 
 
@@ -115,7 +207,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--encoder", choices=["sd15", "flux"], default="sd15")
     parser.add_argument("--prompts", type=int, default=len(PROMPTS), choices=range(1, len(PROMPTS) + 1))
     parser.add_argument("--settings", type=int, default=4)
     chosen = parser.parse_args()
-    main(PROMPTS[: chosen.prompts], chosen.settings)
+    main(chosen.encoder, PROMPTS[: chosen.prompts], chosen.settings)

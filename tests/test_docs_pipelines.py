@@ -4,16 +4,22 @@ import re
 import warnings
 from pathlib import Path
 
+import torch
+
 import uncollapse as uc
-from conftest import make_pipeline
+from conftest import WIDTH, make_pipeline
 from uncollapse.errors import UncollapseWarning
 
 PAGE = Path(__file__).parent.parent / "docs" / "pipelines.md"
 
 
-def test_the_examples_run():
+def test_the_examples_run(tmp_path, monkeypatch):
+    (tmp_path / "path" / "to" / "training").mkdir(parents=True)
+    delta = {"unet": {}, "modifier_token": {"<new1>": torch.randn(WIDTH)}}
+    torch.save(delta, tmp_path / "path" / "to" / "training" / "delta.bin")
+    monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(examples) == 5
+    assert len(examples) == 7
     names = {"uc": uc, "pipe": make_pipeline(), "base_pipe": make_pipeline(seed=1)}
     with warnings.catch_warnings():
         warnings.simplefilter("error", UncollapseWarning)
