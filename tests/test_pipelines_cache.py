@@ -167,8 +167,12 @@ def test_nothing_is_kept_beyond_the_pipeline():
     assert gone() is None
 
 
-@pytest.mark.parametrize("size", [1, 5, 16, 49408 * 768, 2**31 + 1])
+@pytest.mark.parametrize("size", [1, 5, 16, 17, 100, 49408 * 768, 2**31 + 1])
 def test_a_table_of_any_size_is_sampled_from_end_to_end(size):
-    row = torch.zeros(1).expand(size) if size > 16 else torch.arange(size) / size
-    assert len(cache._sample(row)) == 16
-    assert cache._sample(row)[-1] == row[-1]
+    row = torch.zeros(1).expand(size) if size > 10**6 else torch.arange(size)
+    sample = cache._sample(row)
+    assert len(sample) == min(16, size)
+    if size <= 10**6:
+        assert sample[0] == 0
+        assert size - 15 <= sample[-1] < size
+    assert sample.data_ptr() == row.data_ptr()
