@@ -28,6 +28,8 @@ format: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt "torch==2.13.0" -e ".[dev,all]"
+	# For CLIP's vocabulary, which tests of word pairing read; its models would want torchvision.
+	$(BIN)/python -m pip install --quiet --no-deps "open_clip_torch==3.3.0"
 	touch $(STAMP)
 
 clean:

@@ -21,7 +21,9 @@ Made from nothing, with no outside data, by
 **Data.** Procedurally drawn 64×64 scenes (`uncollapse.miniature.world`): 12 subjects, 8 colours, 3 patterns,
 10 places, 6 accessories, 5 styles, second subjects; captions in varied English. One combination in eight of
 subject, place, accessory or second subject, and style occurs in no training scene; the figures below are
-on those.
+on those. The denoiser alone learns from tidy pictures of the same scenes, in which everything faces the same
+way and a second subject stands on the right, and so that is how it draws; it looks more often at pictures
+with company or an accessory, and harder at what is not background.
 
 **Meant for** trying out, testing and studying personalisation and its cures. It knows nothing of the real
 world.
