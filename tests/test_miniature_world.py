@@ -89,7 +89,7 @@ def test_training_looks_more_often_where_there_is_more_to_learn():
     chances = training_chances(200)
     for i, chance in enumerate(chances.tolist()):
         scene = training_scene(i)
-        assert chance == (2.25 if scene.second else 1.5 if scene.accessory else 1)
+        assert chance == (3 if scene.second else 2 if scene.accessory else 1) * (2 if scene.pattern else 1)
 
 
 def test_the_layout_follows_the_seed():

@@ -66,12 +66,15 @@ def training_foreground(size: int) -> Tensor:
 
 
 def training_chances(size: int) -> Tensor:
-    """How often to look at each training picture ``[size]``, relative to one with a subject alone.
+    """How often to look at each training picture ``[size]``, relative to a plain subject alone.
 
-    More often where there is more to learn: one picture in five, not three in ten, shows a subject alone.
+    More often where there is more to learn: two pictures in five show a pattern, not one in four, and one in
+    seven a subject alone, not three in ten.
     """
     scenes = map(training_scene, range(size))
-    return torch.tensor([2.25 if s.second else 1.5 if s.accessory else 1.0 for s in scenes])
+    return torch.tensor(
+        [(3.0 if s.second else 2.0 if s.accessory else 1.0) * (2.0 if s.pattern else 1.0) for s in scenes]
+    )
 
 
 def training_captions(tokenizer: CLIPTokenizer, size: int) -> Tensor:
