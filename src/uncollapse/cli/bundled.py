@@ -20,7 +20,7 @@ def bundled_concept(name: str | None) -> Any:
     trained = [concept for concept in miniature.CONCEPTS.values() if concept.lora]
     if not trained:
         raise FileFormatError(
-            "The miniature has no trained weights: they are not in the package data. Make them with: "
+            "The miniature's personal concepts are not in the package data. Make them with: "
             "python -m uncollapse.miniature.build"
         )
     for concept in trained:

@@ -136,7 +136,8 @@ class Build:
         pipe.save_pretrained(model)
         for part in ("vae", "text_encoder", "unet"):
             _halve(model / part)
-        _drop_derived(model / "vae" / "config.json")
+        for config in model.rglob("*config.json"):
+            _drop_derived(config)
         shutil.copytree(self.work / "clip", self.data / "clip", dirs_exist_ok=True)
         shutil.copy(self.work / "judge.safetensors", self.data / "judge.safetensors")
         (self.data / "training").mkdir(exist_ok=True)
@@ -199,9 +200,12 @@ def _halve(folder: Path) -> None:
 
 
 def _drop_derived(config: Path) -> None:
-    """Take out what `AutoencoderTiny` works out for itself and warns of when it finds it."""
+    """Take out where a part was made, and what `AutoencoderTiny` works out for itself and warns of."""
     settings = json.loads(config.read_text())
-    settings.pop("block_out_channels", None)
+    for name in ("_name_or_path", "is_local", "local_files_only"):
+        settings.pop(name, None)
+    if settings.get("_class_name") == "AutoencoderTiny":
+        settings.pop("block_out_channels", None)
     config.write_text(json.dumps(settings, indent=2) + "\n")
 
 

@@ -14,10 +14,14 @@ from .device import best_device
 from .loop import Schedule, fit
 from .pool import pick_captions
 
-ROUNDS = (Schedule(steps=10000, batch=32, lr=1e-3, warmup=300, ema=0.998),)
+ROUNDS = (
+    Schedule(steps=11400, batch=32, lr=1e-3, warmup=300, ema=0.998),
+    Schedule(steps=2000, batch=32, lr=5e-4, warmup=100, ema=0.998),  # for flags and second subjects
+    Schedule(steps=900, batch=32, lr=4e-4, warmup=50, ema=0.995),
+)
 UNCAPTIONED = 0.1  # share of pictures seen without a caption, for classifier-free guidance
 SNR_CEILING = 5.0
-EMPHASIS = 3.0  # how much more an error counts where a subject or what it wears is than where the place is
+EMPHASIS = 6.0  # how much more an error counts where a subject or what it wears is than where the place is
 
 
 def build_denoiser(text_width: int) -> UNet2DConditionModel:

@@ -26,10 +26,10 @@ UNET_MODULES = ["to_q", "to_k", "to_v", "to_out.0"]
 class DreamBooth:
     """How the adapters are trained; the rates are per part."""
 
-    steps: int = 200
+    steps: int = 250
     rank: int = 8
-    text_lr: float = 1e-3
-    unet_lr: float = 5e-4
+    text_lr: float = 9e-4
+    unet_lr: float = 3e-3
     seed: int = 0
 
 

@@ -68,13 +68,23 @@ def training_foreground(size: int) -> Tensor:
 def training_chances(size: int) -> Tensor:
     """How often to look at each training picture ``[size]``, relative to a plain subject alone.
 
-    More often where there is more to learn: two pictures in five show a pattern, not one in four, and one in
-    seven a subject alone, not three in ten.
+    More often where there is more to learn: second subjects, accessories (most of all a flag, pale before
+    the sky), patterns.
     """
-    scenes = map(training_scene, range(size))
-    return torch.tensor(
-        [(3.0 if s.second else 2.0 if s.accessory else 1.0) * (2.0 if s.pattern else 1.0) for s in scenes]
-    )
+
+    def chance(scene: Scene) -> float:
+        extra = (
+            4.0
+            if scene.second
+            else 1.0
+            if not scene.accessory
+            else 10.0
+            if scene.accessory == "flag"
+            else 2.0
+        )
+        return extra * (2.0 if scene.pattern else 1.0)
+
+    return torch.tensor([chance(training_scene(i)) for i in range(size)])
 
 
 def training_captions(tokenizer: CLIPTokenizer, size: int) -> Tensor:

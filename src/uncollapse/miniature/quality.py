@@ -9,7 +9,7 @@ from .judge import Judge
 from .pool import held_out_scene
 from .world import describe
 
-GUIDANCE_SCALE = 4.0
+GUIDANCE_SCALE = 6.0
 STEPS = 20
 
 
