@@ -97,7 +97,7 @@ def learned_tokens(tokenizer, placeholder: str) -> list[str]:
     added = _added_tokens(tokenizer)
     names: dict[str, None] = {}
     for i in tokenizer(placeholder, add_special_tokens=False)["input_ids"]:
-        token = added.get(i)  # by number: CLIP's tokenizer spells "<My-Cat>" in small letters
+        token = added.get(i, "")  # by number: CLIP's tokenizer spells "<My-Cat>" in small letters
         while token in added.values() and token not in names:
             names[token] = None
             token = _next_name(token)

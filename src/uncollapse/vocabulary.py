@@ -181,7 +181,7 @@ def vocabularies_of(pipe: Any) -> dict[str, Vocabulary]:
     """The token tables of a pipeline in memory, as ``load_vocabularies`` gives those of files."""
     return {
         name: Vocabulary(
-            encoder.get_input_embeddings().weight.detach().cpu(),
+            encoder.get_input_embeddings().weight.detach().cpu(),  # type: ignore[operator]
             getattr(tokenizer, "backend_tokenizer", None),
             type(pipe).__name__,
         )

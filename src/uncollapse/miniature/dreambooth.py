@@ -73,6 +73,10 @@ def train_dreambooth(
         folder,
         unet_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(unet)),
         text_encoder_lora_layers=convert_state_dict_to_diffusers(get_peft_model_state_dict(text_encoder)),
-        save_function=partial(save_file, metadata={"format": "pt", "instance_prompt": prompt}),
+        save_function=partial(_save_half, metadata={"format": "pt", "instance_prompt": prompt}),
     )
     return folder / "pytorch_lora_weights.safetensors"
+
+
+def _save_half(tensors: dict[str, torch.Tensor], path: str, metadata: dict[str, str]) -> None:
+    save_file({name: tensor.half() for name, tensor in tensors.items()}, path, metadata=metadata)
