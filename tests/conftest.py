@@ -2,12 +2,13 @@
 
     tokenizer              a CLIP tokenizer of some thirty words; any other text falls into its letters
     pipe                   a StableDiffusionPipeline around it, 16×16 px images in a tenth of a second
+    model                  the folder that it is saved to; one for all tests, so nothing writes there
     lora_pipe              the same with a PEFT LoRA in text encoder and U-Net (B is not zero)
     tuned_pipe, base_pipe  a pipeline whose text encoder was changed throughout, and what it was before
 
-Each is new for every test, and the same weights every time. ``add_token(pipe, "<t>", rows)`` teaches a
-pipeline a Textual-Inversion token, ``encode(pipe, "…")`` returns its prompt and negative prompt embeddings,
-and ``state_of(pipe)`` is everything that an adjustment has to give back.
+Each but the folder is new for every test, and the same weights every time. ``add_token(pipe, "<t>", rows)``
+teaches a pipeline a Textual-Inversion token, ``encode(pipe, "…")`` returns its prompt and negative prompt
+embeddings, and ``state_of(pipe)`` is everything that an adjustment has to give back.
 
 The shapes that geometry.py states as jaxtyping types are checked in every test. The library imports jaxtyping
 for type checkers alone, so it is imported here as by one.
@@ -200,6 +201,13 @@ def tokenizer():
 @pytest.fixture
 def pipe():
     return make_pipeline()
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    make_pipeline().save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture

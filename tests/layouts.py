@@ -56,11 +56,10 @@ def make_t5_tokenizer(max_length: int = 64) -> T5Tokenizer:
     return T5Tokenizer(vocab=vocab, model_max_length=max_length)
 
 
-def t5(tokenizer, kind: str = "T5"):
+def t5(tokenizer, kind: str = "T5", **more):
     torch.manual_seed(3)
-    config = getattr(transformers, f"{kind}Config")(
-        vocab_size=len(tokenizer), d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4
-    )
+    shape = {"vocab_size": len(tokenizer), "d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2} | more
+    config = getattr(transformers, f"{kind}Config")(num_heads=4, **shape)
     return louder(getattr(transformers, f"{kind}EncoderModel")(config))
 
 

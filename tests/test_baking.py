@@ -25,13 +25,6 @@ CAT = LearnedEmbedding("<my-cat>", {"text_encoder": ROWS}, {"ss_seed": "1"})
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    make_pipeline().save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def vocabularies(model):
     return load_vocabularies(model)
 

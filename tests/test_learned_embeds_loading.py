@@ -3,9 +3,9 @@
 import diffusers
 import pytest
 import torch
-import transformers
 
 from conftest import WIDTH, assert_same_state, encode, make_pipeline, make_tokenizer, state_of
+from layouts import clip, t5
 from uncollapse.errors import FileFormatError, PipelineError, PlaceholderError, UncollapseWarning
 from uncollapse.learned_embeds import LearnedEmbedding, load_into, write
 
@@ -22,32 +22,11 @@ def save(path, rows, placeholder="<my-cat>"):
 
 def make_second_encoder():
     tokenizer = make_tokenizer()
-    torch.manual_seed(1)
-    config = transformers.CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=WIDE,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=tokenizer.model_max_length,
-        projection_dim=WIDE,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    return tokenizer, transformers.CLIPTextModelWithProjection(config).eval()
+    return tokenizer, clip(tokenizer, projection=True, hidden_size=WIDE)
 
 
 def make_t5():
-    torch.manual_seed(2)
-    config = transformers.T5Config(
-        vocab_size=640,
-        d_model=48,
-        d_ff=64,
-        d_kv=8,
-        num_layers=1,
-        num_heads=2,  # more rows than tokens, as T5 has
-    )
-    return make_tokenizer(), transformers.T5EncoderModel(config).eval()
+    return make_tokenizer(), t5([], vocab_size=640, d_model=48)  # more rows than tokens, as T5 has
 
 
 def make_sdxl():

@@ -3,17 +3,15 @@
 import pytest
 import torch
 
-from conftest import WIDTH, make_pipeline, make_tokenizer
+from conftest import WIDTH, make_tokenizer
 from uncollapse.learned_embeds import LearnedEmbedding
 from uncollapse.suggestions import suggest_anchors
 from uncollapse.vocabulary import Vocabulary, load_vocabularies
 
 
 @pytest.fixture(scope="module")
-def vocabularies(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    make_pipeline().save_pretrained(folder)
-    return load_vocabularies(folder)
+def vocabularies(model):
+    return load_vocabularies(model)
 
 
 def row_of(vocabularies, word):

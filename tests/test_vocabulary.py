@@ -19,13 +19,6 @@ WORDS = ["cat", "man", "manor", "día", "кот", "the"]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("model")
-    make_pipeline().save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def table():
     return make_pipeline().text_encoder.get_input_embeddings().weight.detach()
 

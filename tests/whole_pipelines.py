@@ -20,6 +20,11 @@ def _vae(channels: int = 4) -> diffusers.AutoencoderKL:
     )
 
 
+def _completed(pipe, **parts):
+    """The encoding pipeline with what drawing needs too."""
+    return type(pipe)(**{**pipe.components, "vae": _vae(), **parts})
+
+
 def _sdxl():
     pipe = LAYOUTS["P N p n, two CLIPs side by side"]()
     unet = diffusers.UNet2DConditionModel(
@@ -35,9 +40,7 @@ def _sdxl():
         addition_time_embed_dim=4,
         projection_class_embeddings_input_dim=16 + 6 * 4,
     )
-    return type(pipe)(
-        **{**pipe.components, "unet": unet, "vae": _vae(), "scheduler": diffusers.EulerDiscreteScheduler()}
-    )
+    return _completed(pipe, unet=unet, scheduler=diffusers.EulerDiscreteScheduler())
 
 
 def _sd3():
@@ -55,10 +58,7 @@ def _sd3():
         out_channels=4,
         pos_embed_max_size=SIZE,
     )
-    scheduler = diffusers.FlowMatchEulerDiscreteScheduler()
-    return type(pipe)(
-        **{**pipe.components, "transformer": transformer, "vae": _vae(), "scheduler": scheduler}
-    )
+    return _completed(pipe, transformer=transformer, scheduler=diffusers.FlowMatchEulerDiscreteScheduler())
 
 
 def _flux():
@@ -73,10 +73,7 @@ def _flux():
         pooled_projection_dim=32,
         axes_dims_rope=(4, 4, 8),
     )
-    scheduler = diffusers.FlowMatchEulerDiscreteScheduler()
-    return type(pipe)(
-        **{**pipe.components, "transformer": transformer, "vae": _vae(), "scheduler": scheduler}
-    )
+    return _completed(pipe, transformer=transformer, scheduler=diffusers.FlowMatchEulerDiscreteScheduler())
 
 
 def _pixart():

@@ -26,10 +26,9 @@ from .adjustment import Adjustment, adjust
 from .errors import AnchorError, EmbeddingError, FileFormatError, OutputError
 from .geometry import norm, unit
 from .learned_embeds import LearnedEmbedding, read_all, write
-from .learned_embeds.embedding import match_encoders
 from .learned_embeds.reading import files_at
 from .output import write_atomically
-from .vocabulary import Vocabulary
+from .vocabulary import Vocabulary, vocabularies_for
 
 __all__ = ["BakedRow", "bake", "is_baked", "unbake"]
 
@@ -158,16 +157,15 @@ def _adjusted(
     anchor: str,
     adjustment: Adjustment,
 ) -> tuple[LearnedEmbedding, list[BakedRow]]:
-    widths = {name: each.token_embeds.shape[-1] for name, each in vocabularies.items()}
     source = next(iter(vocabularies.values())).source
     try:
-        matches = match_encoders(embedding, widths, f"'{source}'")
+        own = vocabularies_for(embedding, vocabularies, f"'{source}'")
     except FileFormatError as error:
         raise FileFormatError(f"{file}: {error}") from error
     vectors, changes = {}, []
     for name, v in embedding.vectors.items():
         _check_rows(file, embedding.placeholder, v)
-        c = vocabularies[matches[name]].anchor_vector(anchor)
+        c = own[name].anchor_vector(anchor)
         vectors[name] = adjust(v, c, adjustment.alpha, adjustment.beta, adjustment.norm_blend)
         changes += [
             BakedRow(embedding.placeholder, name, row, *numbers)

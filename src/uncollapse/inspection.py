@@ -15,8 +15,7 @@ from torch import Tensor
 
 from .geometry import norm
 from .learned_embeds import LearnedEmbedding
-from .learned_embeds.embedding import match_encoders
-from .vocabulary import Vocabulary
+from .vocabulary import Vocabulary, vocabularies_for
 
 __all__ = ["InspectedRow", "inspect"]
 
@@ -52,17 +51,15 @@ def inspect(
 
     Raises: FileFormatError, when the vocabularies are another model's, or lack a tokenizer.
     """
-    vocabularies = vocabularies or {}
-    widths = {name: each.token_embeds.shape[-1] for name, each in vocabularies.items()}
     found: list[list[InspectedRow]] = [[] for _ in embeddings]
-    together: dict[tuple[str, int], list[tuple[int, str, Tensor]]] = {}
+    together: dict[tuple[Vocabulary | None, int], list[tuple[int, str, Tensor]]] = {}
     for place, embedding in enumerate(embeddings):
-        matches = match_encoders(embedding, widths, "this model") if vocabularies else {}
+        matches = vocabularies_for(embedding, vocabularies) if vocabularies else {}
         for name, rows in embedding.vectors.items():
-            group = (matches.get(name, ""), rows.shape[-1])
+            group = (matches.get(name), rows.shape[-1])
             together.setdefault(group, []).append((place, name, rows))
     for (own, _), parts in together.items():
-        measured = _measured(torch.cat([rows.float() for *_, rows in parts]), vocabularies.get(own), words)
+        measured = _measured(torch.cat([rows.float() for *_, rows in parts]), own, words)
         for place, name, rows in parts:
             found[place] += [InspectedRow(name, row, *next(measured)) for row in range(len(rows))]
     return found

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 from .geometry import unit
 from .learned_embeds import LearnedEmbedding
-from .learned_embeds.embedding import match_encoders
-from .vocabulary import Vocabulary
+from .vocabulary import Vocabulary, vocabularies_for
 
 __all__ = ["Suggestion", "suggest_anchors"]
 
@@ -51,9 +50,8 @@ def suggest_anchors(
 
     Raises: FileFormatError, when it is of another model, or a tokenizer is missing.
     """
-    widths = {name: each.token_embeds.shape[-1] for name, each in vocabularies.items()}
-    matches = match_encoders(embedding, widths, "this model")
-    own = [(rows, vocabularies[matches[name]]) for name, rows in embedding.vectors.items()]
+    matches = vocabularies_for(embedding, vocabularies)
+    own = [(rows, matches[name]) for name, rows in embedding.vectors.items()]
 
     def cosine(anchor: str) -> float:
         each = [

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,11 +22,11 @@ from torch import Tensor
 from . import anchors
 from .errors import FileFormatError, PipelineError
 from .geometry import norm, unit
-from .learned_embeds import ONLY
-from .learned_embeds.embedding import FAMILIES
+from .learned_embeds import ONLY, LearnedEmbedding
+from .learned_embeds.embedding import FAMILIES, match_encoders
 from .learned_embeds.loading import encoders_of
 
-__all__ = ["Vocabulary", "load_vocabularies", "vocabularies_of"]
+__all__ = ["Vocabulary", "load_vocabularies", "vocabularies_for", "vocabularies_of"]
 
 TABLE = re.compile(r"(.*\.)?(token_embedding|shared|embed_tokens)\.weight")
 PREFIXES = {  # of checkpoints with several encoders: Stable Diffusion XL, its refiner, Stable Diffusion 3
@@ -187,6 +187,21 @@ def vocabularies_of(pipe: Any) -> dict[str, Vocabulary]:
         )
         for name, (tokenizer, encoder) in encoders_of(pipe).items()
     }
+
+
+def vocabularies_for(
+    embedding: LearnedEmbedding, vocabularies: Mapping[str, Vocabulary], model: str = "this model"
+) -> dict[str, Vocabulary]:
+    """For each encoder of the embedding, the vocabulary that its vectors belong to.
+
+    Args:
+        model: what to call the model in an error.
+
+    Raises: FileFormatError, when the vocabularies are another model's.
+    """
+    widths = {name: each.token_embeds.shape[-1] for name, each in vocabularies.items()}
+    matches = match_encoders(embedding, widths, model)
+    return {name: vocabularies[own] for name, own in matches.items()}
 
 
 def _listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:

@@ -16,9 +16,8 @@ from ..errors import FileFormatError, UncollapseWarning
 from ..inspection import InspectedRow
 from ..inspection import inspect as inspect_embeddings
 from ..learned_embeds import LearnedEmbedding, read_all
-from ..learned_embeds.embedding import match_encoders
 from ..learned_embeds.reading import SUFFIXES
-from ..vocabulary import Vocabulary, load_vocabularies
+from ..vocabulary import Vocabulary, load_vocabularies, vocabularies_for
 from . import options as o
 from .console import command, print_json, stdout
 
@@ -70,10 +69,9 @@ def _read(path: Path, vocabularies: dict[str, Vocabulary]) -> list[tuple[Path, L
 
 def _read_file(file: Path, vocabularies: dict[str, Vocabulary]) -> list[tuple[Path, LearnedEmbedding]]:
     embeddings = read_all(file)
-    widths = {name: each.token_embeds.shape[-1] for name, each in vocabularies.items()}
     try:
-        for each in embeddings if widths else []:
-            match_encoders(each, widths, "this model")
+        for each in embeddings if vocabularies else []:
+            vocabularies_for(each, vocabularies)
     except FileFormatError as error:
         raise FileFormatError(f"{file}: {error}") from error
     return [(file, each) for each in embeddings]
