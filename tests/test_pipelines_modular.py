@@ -97,10 +97,21 @@ def test_two_pipelines_of_one_class_do_not_meet():
         assert_same(encoded(two, PROMPT), plain)
 
 
+def test_even_the_first_prompt_of_a_pipeline_is_encoded_once():
+    pipe = modular("stable_diffusion_xl.StableDiffusionXLTextEncoderStep")
+    calls = []
+    pipe.text_encoder.register_forward_pre_hook(lambda *_: calls.append(None))
+    with uc.apply(pipe, "sks cat", anchor="dog"):
+        encoded(pipe, PROMPT)
+        once = len(calls)
+        encoded(pipe, PROMPT)
+    assert len(calls) == once > 0
+
+
 def test_turning_guidance_off_is_not_answered_from_the_cache():
     pipe = modular("stable_diffusion_xl.StableDiffusionXLTextEncoderStep")
     with uc.apply(pipe, "sks cat", anchor="dog"):
-        guided = encoded(pipe, PROMPT)
+        guided = [encoded(pipe, PROMPT) for _ in range(2)][-1]  # from the cache
         pipe.update_components(guider=ClassifierFreeGuidance(guidance_scale=1.0, enabled=False))
         assert len(encoded(pipe, PROMPT)) < len(guided)
 

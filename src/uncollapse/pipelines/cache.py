@@ -52,17 +52,22 @@ def cached(pipe, base, key: Hashable | None, encode: Callable[[], Encoded]) -> E
     modules = [*text_encoders(pipe).values(), *_modules(base)]
     if key is None or any(module.training for module in modules):
         return encode()
-    state = (_state_of(modules), tuple((id(t), len(t)) for t in tokenizers(pipe)), _guidance(pipe), _modes())
+
+    def state() -> Hashable:
+        seen_by = tuple((id(t), len(t)) for t in tokenizers(pipe))
+        return _state_of(modules), seen_by, _guidance(pipe), _modes()
+
     with _lock:
         entries = _entries.setdefault(pipe, OrderedDict())
         found = entries.get(key)
-        if found is not None and found[0] == state:
+        if found is not None and found[0] == state():
             entries.move_to_end(key)
             return found[1]
     encoded = encode()
     if not encoded.requires_grad and encoded.nbytes <= LIMIT:
         with _lock:
-            entries[key] = (state, encoded)
+            # As things are now: transformers hooks an encoder's layers when it is first asked for all of them.
+            entries[key] = (state(), encoded)
             entries.move_to_end(key)
             while sum(kept.nbytes for _, kept in entries.values()) > LIMIT:
                 entries.popitem(last=False)
