@@ -26,6 +26,8 @@ def test_defaults():
         ({"norm_blend": 0.5}, AdjustmentError, "beta=None"),
         ({"level": "prompts"}, AdjustmentError, "'prompts' is none of 'auto', 'token', 'prompt'"),
         ({"anchor_encoder": "own"}, AdjustmentError, "'own' is none of"),
+        ({"negative_encoder": "own"}, AdjustmentError, "'own' is none of"),
+        ({"negative_encoder": "base", "anchor_encoder": "tuned"}, AdjustmentError, "goes with"),
     ],
 )
 def test_bad_concepts_are_refused(settings, error, message):

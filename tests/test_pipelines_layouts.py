@@ -189,3 +189,26 @@ def test_a_base_lends_the_encoders_it_has(lent):
         adjusted = encode_any(tuned, PROMPT)
     torch.testing.assert_close(adjusted[1], pooled, atol=1e-5, rtol=0)
     torch.testing.assert_close(adjusted[0], t5 if lent == "a pipeline" else own_t5, atol=1e-5, rtol=0)
+
+
+def test_what_does_not_follow_the_concept_can_come_from_the_base(pipe, request):
+    base = LAYOUTS[request.node.callspec.params["pipe"]]()
+    with torch.no_grad():
+        for encoder in text_encoders(pipe).values():
+            for parameter in encoder.parameters():
+                parameter.mul_(1.3)
+    own, lent = (encoded(each, PROMPT, "a red car") for each in (pipe, base))
+    with uc.apply(pipe, "sks cat", anchor="dog", base=base):
+        usual = encoded(pipe, PROMPT, "a red car")
+    with uc.apply(pipe, "sks cat", anchor="dog", base=base, negative_encoder="base"):
+        adjusted = encoded(pipe, PROMPT, "a red car")
+    others = 0
+    for one, two, moved, ours in zip(own, lent, usual, adjusted, strict=True):
+        if not one.is_floating_point() or one.ndim < 2:
+            assert torch.equal(ours, one)
+            continue
+        follows = (moved != one).any(-1)
+        assert torch.equal(ours[follows], moved[follows])
+        torch.testing.assert_close(ours[~follows], two[~follows], atol=1e-5, rtol=0)
+        others += int((one != two).any(-1)[~follows].sum())
+    assert others or len(own) == len(encoded(pipe, PROMPT))  # else the pipeline takes no negative prompt

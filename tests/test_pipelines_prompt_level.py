@@ -86,6 +86,34 @@ def test_the_negative_prompt_is_not_touched(lora_pipe, negative, anchor_encoder)
     assert not torch.equal(adjusted[0], plain[0])
 
 
+@pytest.mark.parametrize("negative", [None, "a dog", "sks cat, a dog"])
+def test_the_base_encodes_the_negative_prompt_where_asked_to(lora_pipe, negative):
+    before, plain = state_of(lora_pipe), encode(lora_pipe, PROMPT, negative)
+    with uc.apply(lora_pipe, **CAT):
+        usual = encode(lora_pipe, PROMPT, negative)
+    with uc.apply(lora_pipe, **CAT, negative_encoder="base"):
+        adjusted = encode(lora_pipe, PROMPT, negative)
+    assert_same_state(before, state_of(lora_pipe))
+    base = encode(adapters_off(lora_pipe), PROMPT, negative)
+    assert torch.equal(adjusted[0], usual[0])
+    assert torch.equal(adjusted[1], base[1])
+    assert (base[1] - plain[1]).norm() > 0.1  # the encoder has drifted
+
+
+def test_the_base_encodes_prompts_without_the_concept_where_asked_to(lora_pipe):
+    prompts = ["a cat near a hat", PROMPT]
+    with uc.apply(lora_pipe, **CAT, negative_encoder="base"):
+        together = encode(lora_pipe, prompts)[0]
+        with pytest.warns(uc.UncollapseWarning, match="does not mention"):
+            alone = encode(lora_pipe, prompts[0])[0]
+    with uc.apply(lora_pipe, **CAT):
+        usual = encode(lora_pipe, prompts)[0]
+    base = encode(adapters_off(lora_pipe), prompts)[0]
+    assert torch.equal(together[0], base[0])
+    assert torch.equal(together[1], usual[1])
+    torch.testing.assert_close(alone[0], base[0], atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("images", [1, 3])
 @pytest.mark.parametrize("guidance", [True, False])
 def test_only_the_rows_that_mention_the_concept_move(lora_pipe, images, guidance):

@@ -14,7 +14,7 @@ from .errors import AdjustmentError, PlaceholderError
 __all__ = ["Concept"]
 
 LEVELS = ("auto", "token", "prompt")
-ANCHOR_ENCODERS = ("base", "tuned")
+ENCODERS = ("base", "tuned")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class Concept:
             the placeholder is made of learned tokens alone, else "prompt".
         anchor_encoder: at prompt level, who encodes the anchor. "base": the text encoder with its adapters
             off, which has not drifted. "tuned": as it is.
+        negative_encoder: at prompt level, who encodes texts that mention no concept: the negative prompt, the
+            empty one too, and other prompts of the batch. "tuned": the text encoder as it is; they keep every
+            bit. "base": as for anchors. A tuned encoder puts some of the concept into the empty prompt, and
+            guidance away from it costs likeness once the prompt itself is adjusted. Not in the paper.
 
     Raises: PlaceholderError, AnchorError, AdjustmentError.
     """
@@ -42,6 +46,7 @@ class Concept:
     norm_blend: float | None = None
     level: str = "auto"
     anchor_encoder: str = "base"
+    negative_encoder: str = "tuned"
 
     def __post_init__(self) -> None:
         if not isinstance(self.placeholder, str) or not self.placeholder.strip():
@@ -51,7 +56,13 @@ class Concept:
             )
         check_anchor(self.anchor, self.placeholder)
         _check_choice("level", self.level, LEVELS)
-        _check_choice("anchor_encoder", self.anchor_encoder, ANCHOR_ENCODERS)
+        _check_choice("anchor_encoder", self.anchor_encoder, ENCODERS)
+        _check_choice("negative_encoder", self.negative_encoder, ENCODERS)
+        if (self.anchor_encoder, self.negative_encoder) == ("tuned", "base"):
+            raise AdjustmentError(
+                "Concept(): negative_encoder='base' goes with anchor_encoder='base' only: an anchor that has "
+                "drifted is no nearer to a negative prompt that has not. Leave one of them out."
+            )
         _ = self.adjustment
 
     @property

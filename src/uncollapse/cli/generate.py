@@ -41,6 +41,7 @@ def generate(
     norm_blend: o.NormBlend = None,
     level: o.Level = "auto",
     anchor_encoder: o.AnchorEncoder = "base",
+    negative_encoder: o.NegativeEncoder = "tuned",
     seed: o.Seed = 0,
     num_images: o.NumImages = 4,
     negative_prompt: o.NegativePrompt = None,
@@ -68,7 +69,7 @@ def generate(
     check_writable(output)
     if threads:
         torch.set_num_threads(threads)
-    how = {"level": level, "anchor_encoder": anchor_encoder}
+    how = {"level": level, "anchor_encoder": anchor_encoder, "negative_encoder": negative_encoder}
     parts = Parts(model, lora, embedding, custom_diffusion)
     if parts == Parts():
         subject = bundled_subject(placeholder, anchor, how)

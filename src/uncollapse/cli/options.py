@@ -35,6 +35,9 @@ NormBlend = Annotated[
 ]
 Level = Annotated[str, typer.Option(help="Where to adjust: auto, token or prompt.")]
 AnchorEncoder = Annotated[str, typer.Option(help="Who encodes the anchor: base or tuned.")]
+NegativeEncoder = Annotated[
+    str, typer.Option(help="Who encodes the negative prompt: tuned, or base, which can save likeness.")
+]
 
 # Embedding files.
 File = Annotated[Path, typer.Argument(help="Embedding file, of any layout.")]

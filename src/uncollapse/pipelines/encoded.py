@@ -84,6 +84,7 @@ def by_ids(
     result: Any,
     prompt: EncoderCalls,
     anchor: EncoderCalls,
+    others: bool = False,
 ) -> Encoded | None:
     """Pair tokens by the ids that the encoders were given, and let the pipeline carry them to its result.
 
@@ -94,6 +95,7 @@ def by_ids(
     Args:
         run: the encode step, with the prompt's arguments.
         prompt, anchor: the encoder calls recorded with the prompt and with its twin.
+        others: whether rows that the twin has too (negative prompts) come from the twin's run.
 
     Returns: None when the two runs' calls do not match, or the result does not follow what encoders return
         (the pipeline reads their insides): see ``by_resemblance``.
@@ -104,6 +106,11 @@ def by_ids(
         name: [_pairings(pipe, concepts, *at) for at in zip(calls, anchor[name], strict=True)]
         for name, calls in prompt.items()
     }
+    if others:
+        prompt = {
+            name: [_with_others(*at) for at in zip(calls, anchor[name], pairings[name], strict=True)]
+            for name, calls in prompt.items()
+        }
     paired = [pairing for of in pairings.values() for rows in of for pairing in rows if pairing]
     groups = {owners for pairing in paired for owners in (*pairing.owners, pairing.everyone)}
 
@@ -115,6 +122,8 @@ def by_ids(
         return replay(pipe, run, outputs)
 
     try:
+        if others:
+            result = rerun(lambda call, *_: call.output)
         partners = rerun(_partners)
         shares = {
             owners: compare(_differs, result, rerun(functools.partial(_negated, owners)))
@@ -145,6 +154,28 @@ def _pairings(pipe, concepts, prompt: EncoderCall, anchor: EncoderCall) -> list[
         None if same_text(one, two) else pair(pipe, concepts, one, two)
         for one, two in zip(prompt.ids, anchor.ids, strict=True)
     ]
+
+
+def _with_others(prompt: EncoderCall, anchor: EncoderCall, pairings: list[Pairing | None]) -> EncoderCall:
+    """The prompt's call, with the twin's output for rows in which the two say the same."""
+
+    def take(own: Tensor, other: Tensor) -> Tensor:
+        places = _token_axes(own, prompt)
+        taken = own.clone()
+        for row, pairing in enumerate(pairings):
+            if pairing is not None or places is None:
+                continue
+            if places == "pooled":
+                taken[row] = other[row].to(own)
+                continue
+            into, out_of = (x if places == "rows first" else x.transpose(0, 1) for x in (taken, other))
+            count = min(into.shape[1], out_of.shape[1])  # beyond it, one of the two is padded
+            on_the_left = prompt.ids[row][:count] == anchor.ids[row][:count]
+            kept = slice(count) if on_the_left else slice(-count, None)
+            into[row, kept] = out_of[row, kept].to(own)
+        return taken
+
+    return EncoderCall(prompt.ids, compare(take, prompt.output, anchor.output))
 
 
 def _partners(prompt: EncoderCall, anchor: EncoderCall, pairings: list[Pairing | None]) -> Any:

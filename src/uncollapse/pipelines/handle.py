@@ -62,7 +62,7 @@ def apply(
         schedule: at prompt level, what every alpha is multiplied by, from progress 0 (first denoising step)
             to 1 (last): ``lambda progress: 1 - progress``. For pipelines with ``callback_on_step_end``.
         settings: with a placeholder, the other fields of its ``Concept``: ``anchor`` (required), ``alpha``,
-            ``beta``, ``norm_blend``, ``level``, ``anchor_encoder``.
+            ``beta``, ``norm_blend``, ``level``, ``anchor_encoder``, ``negative_encoder``.
 
     Returns: a handle, usable as a context manager.
         Level "auto" is the token level when the placeholder is made of learned tokens alone ("<my-cat>"),
@@ -81,7 +81,7 @@ def apply(
     pairs = {encoder: tokenizer for stage, _ in stages for tokenizer, encoder in tokens_and_encoders(stage)}
     in_table = [c for c in concepts if _level(c, pairs.values()) == "token"]
     in_prompt = [c for c in concepts if c not in in_table]
-    _check_anchor_encoders(in_prompt)
+    _check_encoders(in_prompt)
     if schedule is not None and in_table:
         raise AdjustmentError(
             f"apply(): {in_table[0].placeholder!r} is adjusted in the token table, which is read before the "
@@ -173,12 +173,13 @@ def _level(concept: Concept, tokenizers: Iterable) -> str:
     return "token" if any(is_learned(each, concept.placeholder) for each in tokenizers) else "prompt"
 
 
-def _check_anchor_encoders(concepts: Iterable[Concept]) -> None:
-    if len({concept.anchor_encoder for concept in concepts}) > 1:
-        raise AdjustmentError(
-            "apply(): the concepts ask for both the base and the tuned anchor encoder, but the anchors of a "
-            "prompt are encoded together. Give all the same anchor_encoder."
-        )
+def _check_encoders(concepts: Iterable[Concept]) -> None:
+    for name in ("anchor_encoder", "negative_encoder"):
+        if len({getattr(concept, name) for concept in concepts}) > 1:
+            raise AdjustmentError(
+                f"apply(): the concepts ask for both {name}='base' and 'tuned', but what a prompt needs is "
+                f"encoded together. Give all the same {name}."
+            )
 
 
 _claimed: weakref.WeakSet = weakref.WeakSet()

@@ -2,7 +2,8 @@
 
 A prompt that mentions a concept is encoded twice, as it is and as its *anchor twin*, with the placeholder
 replaced by the anchor. Each of the prompt's own vectors moves toward its partner in the twin. Whatever does
-not follow the concept (negative prompts, masks, other rows of the batch) is passed on untouched.
+not follow the concept (negative prompts, masks, other rows of the batch) is passed on untouched, or encoded by
+the base encoder where that is asked for.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from ..concept import Concept
-from ..errors import UncollapseWarning
+from ..errors import PipelineError, UncollapseWarning
 from ..placeholders import mentions
 from .anchor_encoder import base_encoder
 from .cache import cached, frozen
@@ -39,7 +40,7 @@ class PromptAdjuster:
 
     Args:
         pipe: the pipeline.
-        concepts: those to adjust here, all with the same ``anchor_encoder``.
+        concepts: those to adjust here, all with the same ``anchor_encoder`` and ``negative_encoder``.
         elsewhere: concepts adjusted at token level, known here only so as to tell whether a prompt
             mentions any concept at all.
         base: see ``anchor_encoder.base_encoder``.
@@ -61,7 +62,7 @@ class PromptAdjuster:
         _warn_if_absent(strings, [*self.concepts, *self.elsewhere])
         concepts = [c for c in self.concepts if any(mentions(text, c.placeholder) for text in strings)]
         if not concepts:
-            return call(encode, bound)
+            return self._without_concept(encode, bound)
         for text in strings:
             _warn_if_doubled(concepts, text)
         encoded = cached(
@@ -74,16 +75,28 @@ class PromptAdjuster:
             _warn_if_cut_off(strings)
         return self.schedule.start(encoded, concepts) if self.schedule else encoded.adjusted(concepts)
 
+    def _without_concept(self, encode: Callable, bound):
+        if not any(concept.negative_encoder == "base" for concept in self.concepts):
+            return call(encode, bound)
+        with base_encoder(self.pipe, self.base):
+            return call(encode, bound)
+
     def _encoded(self, encode: Callable, bound, concepts: list[Concept]) -> Encoded:
         run, run_twin = partial(call, encode, bound), partial(call, encode, bound, partial(to_twin, concepts))
         result, own_calls = record(self.pipe, run)
+        base_others = concepts[0].negative_encoder == "base"
         if concepts[0].anchor_encoder == "tuned":
             differs = False
             anchor, calls = record(self.pipe, run_twin, own_calls)
         else:
             with base_encoder(self.pipe, self.base) as differs:
-                anchor, calls = record(self.pipe, run_twin, own_calls)
-        encoded = by_ids(self.pipe, concepts, run, result, own_calls, calls)
+                anchor, calls = record(self.pipe, run_twin, None if base_others else own_calls)
+        encoded = by_ids(self.pipe, concepts, run, result, own_calls, calls, base_others)
+        if encoded is None and base_others:
+            raise PipelineError(
+                f"apply(): what text {type(self.pipe).__name__} gives its encoders cannot be told, so its "
+                "negative prompt cannot be encoded apart. Leave negative_encoder out."
+            )
         if encoded is None:
             reference = record(self.pipe, run_twin, own_calls)[0] if differs else anchor
             encoded = by_resemblance(result, anchor, reference, concepts)
@@ -95,7 +108,7 @@ def _key(encode: Callable, bound, concepts: Sequence[Concept]):
         arguments = frozen(dict(bound.arguments))
     except TypeError:
         return None
-    words = tuple((c.placeholder, c.anchor, c.anchor_encoder) for c in concepts)
+    words = tuple((c.placeholder, c.anchor, c.anchor_encoder, c.negative_encoder) for c in concepts)
     return weakref.ref(getattr(encode, "__func__", encode)), arguments, words
 
 
