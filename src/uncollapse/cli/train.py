@@ -25,8 +25,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..errors import TrainingError
 from ..loading import load_pipeline
 from ..output import check_writable
+from ..training import CustomDiffusion, DreamBoothLoRA, TextualInversion
+from ..training import train as train_concept
 from ..training.settings import Settings
-from ..training.textual_inversion import TextualInversion
 from ..trajectory import Trajectory
 from . import options as o
 from .console import command, print_json, quieten_loading, stderr, stdout
@@ -34,6 +35,8 @@ from .subject import BUNDLED, chosen_dtype, miniature_folder
 
 METHODS: dict[str, tuple[type[Settings], str]] = {
     "textual-inversion": (TextualInversion, "Learn a token and nothing else: a few kilobytes."),
+    "dreambooth-lora": (DreamBoothLoRA, "Learn a phrase in low-rank adapters: a few megabytes."),
+    "custom-diffusion": (CustomDiffusion, "Learn a token and the cross-attention's keys and values."),
 }
 LISTED = "checkpoint_steps"
 INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
@@ -63,8 +66,6 @@ def run(
     json: bool,
 ) -> None:
     """What every one of the commands does."""
-    from ..training import train as train_concept
-
     values[LISTED] = parse_steps(values[LISTED], values["steps"])
     settings = kind(**values)
     check_writable(output)

@@ -1,15 +1,41 @@
-"""What a method hands to the loop: what moves, its loss, how it is written down."""
+"""Between `train` and the methods: what a method is given, and what it hands to the loop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Group", "Learner"]
+from .families import Family
+from .latents import Latents
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+__all__ = ["Group", "Learner", "Task"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a method is given.
+
+    Args:
+        family: the pipeline that learns; frozen.
+        photos: of the concept.
+        folder: the output folder.
+        metadata: what every file says: class word, base model.
+        accelerator: for what one process does for all.
+    """
+
+    family: Family
+    photos: Latents
+    folder: Path
+    metadata: Mapping[str, str]
+    accelerator: Accelerator
 
 
 @dataclass(frozen=True)

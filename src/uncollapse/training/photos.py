@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import TrainingError, UncollapseWarning
 from ..loading import load_images
 
-__all__ = ["read_photos"]
+__all__ = ["read_photos", "read_pictures"]
 
 FEWEST, MOST = 3, 30
 
@@ -28,21 +28,27 @@ def read_photos(folder: str | Path, resolution: int) -> Tensor:
     Raises: FileFormatError, naming the image that cannot be read, or the folder that holds none;
         TrainingError, for more than 30, which is a data set rather than a concept.
     """
-    from PIL import Image, ImageOps
-
-    images = load_images(folder)
-    if len(images) > MOST:
+    pictures = read_pictures(folder, resolution)
+    if len(pictures) > MOST:
         raise TrainingError(
-            f"'{folder}' holds {len(images)} photos, and a concept is learned from {FEWEST} to {MOST}. "
+            f"'{folder}' holds {len(pictures)} photos, and a concept is learned from {FEWEST} to {MOST}. "
             "Choose the clearest."
         )
-    if len(images) < FEWEST:
+    if len(pictures) < FEWEST:
         warnings.warn(
-            f"'{folder}' holds {len(images)} photo{'s' * (len(images) > 1)}: what is learned will be the "
+            f"'{folder}' holds {len(pictures)} photo{'s' * (len(pictures) > 1)}: what is learned will be the "
             f"picture more than the concept. Give {FEWEST} or more.",
             UncollapseWarning,
             stacklevel=2,
         )
+    return pictures
+
+
+def read_pictures(folder: str | Path, resolution: int) -> Tensor:
+    """However many there are, as ``read_photos`` returns them."""
+    from PIL import Image, ImageOps
+
+    images = load_images(folder)
     square = [ImageOps.fit(image, (resolution,) * 2, Image.Resampling.LANCZOS) for image in images]
     pixels = torch.from_numpy(np.stack([np.asarray(image) for image in square]))
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1

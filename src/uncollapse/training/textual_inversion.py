@@ -22,7 +22,7 @@ from ..geometry import unit
 from ..learned_embeds import LearnedEmbedding, write
 from .families import Family, Flow
 from .latents import Latents
-from .learner import Group, Learner
+from .learner import Group, Learner, Task
 from .settings import Settings
 from .templates import DESCRIPTIONS
 from .token_rows import TokenRows, learning_rows
@@ -66,10 +66,9 @@ class TextualInversion(Settings):
 
 
 @contextmanager
-def textual_inversion(
-    family: Family, photos: Latents, settings: TextualInversion, metadata: Mapping[str, str]
-) -> Iterator[Learner]:
+def textual_inversion(task: Task, settings: TextualInversion) -> Iterator[Learner]:
     """The learner, while the pipeline knows the placeholder."""
+    family = task.family
     if isinstance(family, Flow):
         raise PipelineError(
             "train(): Textual Inversion is for Stable Diffusion and SDXL. Train Flux with DreamBoothLoRA."
@@ -78,7 +77,7 @@ def textual_inversion(
     with learning_rows(
         family.pipe, settings.placeholder, settings.class_word, words, settings.vectors
     ) as learned:
-        method = _Method(family, photos, settings, learned, {**metadata, "initialiser": words})
+        method = _Method(family, task.photos, settings, learned, {**task.metadata, "initialiser": words})
         method.stay_on_sphere()
         yield Learner(
             method="textual-inversion",

@@ -14,8 +14,11 @@ from ..errors import OutputError
 from ..generation import GenerationSettings, generate
 from ..output import check_writable, save_png
 from ..trajectory import NAME, Trajectory
+from .custom_diffusion import CustomDiffusion, custom_diffusion
+from .dreambooth_lora import DreamBoothLoRA, dreambooth_lora
 from .families import Family, family_of
 from .latents import encode_pictures
+from .learner import Task
 from .loop import OnStep, fit, make_accelerator
 from .photos import read_photos
 from .settings import Settings
@@ -24,7 +27,11 @@ from .textual_inversion import TextualInversion, textual_inversion
 
 __all__ = ["train"]
 
-METHODS: dict[type[Settings], Callable] = {TextualInversion: textual_inversion}
+METHODS: dict[type[Settings], Callable] = {
+    TextualInversion: textual_inversion,
+    DreamBoothLoRA: dreambooth_lora,
+    CustomDiffusion: custom_diffusion,
+}
 
 
 def train(
@@ -63,8 +70,8 @@ def train(
     metadata = {"class_word": settings.class_word, "base_model": base_model}
     with _frozen(family, settings), torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        latents = encode_pictures(pipe, pictures)
-        with METHODS[type(settings)](family, latents, settings, metadata) as learner:
+        task = Task(family, encode_pictures(pipe, pictures), folder, metadata, accelerator)
+        with METHODS[type(settings)](task, settings) as learner:
             start = Trajectory(**{**vars(start), "method": learner.method})
             trajectory = fit(
                 accelerator,
@@ -94,7 +101,7 @@ def _frozen(family: Family, settings: Settings) -> Iterator[None]:
     """Nothing of the pipeline takes gradients, but what a method adds; as it was, afterwards."""
     models = [part for part in family.pipe.components.values() if isinstance(part, nn.Module)]
     took = [(parameter, parameter.requires_grad) for model in models for parameter in model.parameters()]
-    modes = [(model, model.training) for model in models]
+    modes = [(module, module.training) for model in models for module in model.modules()]
     checkpointing = settings.gradient_checkpointing and not family.denoiser.is_gradient_checkpointing
     for model in models:
         model.requires_grad_(False).eval()
@@ -107,8 +114,8 @@ def _frozen(family: Family, settings: Settings) -> Iterator[None]:
             family.denoiser.disable_gradient_checkpointing()
         for parameter, flag in took:
             parameter.requires_grad_(flag)
-        for model, mode in modes:
-            model.train(mode)
+        for module, mode in modes:
+            module.training = mode
 
 
 @torch.no_grad()
