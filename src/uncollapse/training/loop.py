@@ -83,6 +83,7 @@ def fit(
     run = _Run(accelerator, learner, settings, trajectory)
     if resume:
         run.load()
+        accelerator.wait_for_everyone()  # nobody saves before all have loaded
     if not run.state.checkpoints and settings.keeps(0):
         run.keep()
     with stop_requested() as stopping:

@@ -66,6 +66,7 @@ def train(
     pictures = read_photos(photos, settings.resolution or family.resolution)
     base_model = str(base_model or pipe.name_or_path or type(pipe).__name__)
     accelerator = make_accelerator(settings, family.device, folder)
+    accelerator.wait_for_everyone()  # nobody writes before all have looked
     start = Trajectory(folder, "", settings.concept, settings.class_word, base_model)
     metadata = {"class_word": settings.class_word, "base_model": base_model}
     with _frozen(family, settings), torch.random.fork_rng():
