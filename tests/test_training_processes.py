@@ -1,4 +1,4 @@
-"""Several processes, as torchrun and ``accelerate launch`` start them: their batches together are one step."""
+"""Several processes, as ``accelerate launch`` starts them: their batches together are one step."""
 
 import os
 import subprocess

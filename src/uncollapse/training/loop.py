@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -217,4 +218,4 @@ def make_optimizer(learner: Learner, settings: Settings) -> torch.optim.Optimize
 
 
 def _installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
+    return find_spec(package) is not None
