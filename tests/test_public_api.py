@@ -20,6 +20,7 @@ PUBLIC = [
     "OutputError",
     "PipelineError",
     "PlaceholderError",
+    "TrainingError",
     "UncollapseError",
     "UncollapseWarning",
     "adjust",

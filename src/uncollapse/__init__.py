@@ -21,6 +21,7 @@ from .errors import (
     OutputError,
     PipelineError,
     PlaceholderError,
+    TrainingError,
     UncollapseError,
     UncollapseWarning,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "OutputError",
     "PipelineError",
     "PlaceholderError",
+    "TrainingError",
     "UncollapseError",
     "UncollapseWarning",
     "adjust",

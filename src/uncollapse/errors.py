@@ -7,6 +7,7 @@
     ├── PlaceholderError     a placeholder that the tokenizer or the prompt does not hold
     ├── PipelineError        a pipeline, or a state of one, that cannot be adjusted safely
     ├── FileFormatError      a file that is missing, damaged, or of another layout
+    ├── TrainingError        settings or photos that cannot be trained with, or a training that diverged
     └── OutputError          a place that cannot be written to
 
     UncollapseWarning        nothing is wrong, but something was probably not meant
@@ -23,6 +24,7 @@ __all__ = [
     "OutputError",
     "PipelineError",
     "PlaceholderError",
+    "TrainingError",
     "UncollapseError",
     "UncollapseWarning",
 ]
@@ -54,6 +56,10 @@ class PipelineError(UncollapseError):
 
 class FileFormatError(UncollapseError):
     """The file is missing, damaged, or holds something else."""
+
+
+class TrainingError(UncollapseError):
+    """The training cannot start, or cannot go on."""
 
 
 class OutputError(UncollapseError):

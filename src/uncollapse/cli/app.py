@@ -11,6 +11,7 @@ from .bake import bake, unbake
 from .demo import demo
 from .generate import generate
 from .inspect import inspect
+from .train import train
 
 app = typer.Typer(
     name="uncollapse",
@@ -25,6 +26,7 @@ app.command()(generate)
 app.command()(inspect)
 app.command()(bake)
 app.command()(unbake)
+app.add_typer(train, name="train")
 
 
 @app.callback()

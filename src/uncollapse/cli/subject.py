@@ -82,7 +82,7 @@ def own_subject(
     if parts.lora:
         check_trigger(parts.lora, placeholder)
     quieten_loading()
-    pipe = load_pipeline(parts.model or _miniature(), device=device, dtype=_dtype(dtype))
+    pipe = load_pipeline(parts.model or miniature_folder(), device=device, dtype=chosen_dtype(dtype))
     if parts.lora:
         load_lora(pipe, parts.lora)
     if parts.custom_diffusion:
@@ -102,7 +102,8 @@ def own_subject(
     return Subject(pipe, Concept(placeholder, anchor or "", **how), run)
 
 
-def _miniature() -> Path:
+def miniature_folder() -> Path:
+    """Where the bundled miniature is, for commands that were given no model."""
     from ..miniature import MODEL
 
     return MODEL
@@ -117,7 +118,8 @@ def measured_subject(subject: Subject, references: Path | None, clip: str | None
     return replace(subject, references=photos, measures=measures)
 
 
-def _dtype(name: str | None) -> torch.dtype | None:
+def chosen_dtype(name: str | None) -> torch.dtype | None:
+    """What ``--dtype`` names. Raises: PipelineError."""
     if name is not None and name not in DTYPES:
         raise PipelineError(f"--dtype {name} is none of {', '.join(DTYPES)}.")
     return DTYPES[name] if name else None

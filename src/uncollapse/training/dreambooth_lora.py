@@ -1,0 +1,150 @@
+"""DreamBooth-LoRA: low-rank adapters in the denoiser, and in the text encoders if asked, learn one phrase.
+
+    W' = W + B·A,  B = 0 at first   (LoRA, arXiv 2106.09685)
+
+The photos are all "a photo of sks cat" (DreamBooth, arXiv 2208.12242); with ``prior_weight`` "cat" stays what
+it was. With the text encoders frozen the phrase is encoded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import PipelineError
+from ..output import write_atomically
+from .families import Family, Flow
+from .learner import Group, Learner, Task
+from .prior import PhraseSettings, class_latents, phrase_loss
+
+__all__ = ["DreamBoothLoRA", "dreambooth_lora"]
+
+ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
+JOINT_ATTENTION = [*ATTENTION, "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out"]  # Flux
+CLIP_ATTENTION = ["q_proj", "k_proj", "v_proj", "out_proj"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DreamBoothLoRA(PhraseSettings):
+    """Settings of DreamBooth-LoRA; the others are `PhraseSettings`' and `Settings`'.
+
+    Args:
+        placeholder: the phrase for the concept, a rare word and its class: "sks cat".
+        lr: learning rate of the denoiser's adapters.
+        text_lr: of the CLIP text encoders'; None leaves them frozen.
+        text_from: the step at which the text encoders' adapters begin to move.
+        denoiser_until: the step at which the denoiser's stop; None for never.
+        rank: of the adapters.
+    """
+
+    lr: float = 1e-4
+    text_lr: float | None = None
+    text_from: int = 0
+    denoiser_until: int | None = None
+    rank: int = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rank < 1:
+            raise self.refused("rank", "it must be at least 1")
+        if self.text_from < 0:
+            raise self.refused("text_from", "it cannot be negative")
+        if self.text_lr is not None and self.text_lr <= 0:
+            raise self.refused(
+                "text_lr", "it must be greater than 0, or None to leave the text encoders frozen"
+            )
+        if self.semantic_preservation and self.text_lr is None:
+            raise self.refused("semantic_preservation", "with the text encoders frozen it changes nothing")
+        if self.denoiser_until is not None and (self.text_lr is None or self.text_from > self.denoiser_until):
+            raise self.refused(
+                "denoiser_until", "nothing would move after it; begin with the text encoders by then"
+            )
+
+
+@contextmanager
+def dreambooth_lora(task: Task, settings: DreamBoothLoRA) -> Iterator[Learner]:
+    """The learner, while the pipeline has the adapters."""
+    family, pipe = task.family, task.family.pipe
+    prior = class_latents(task, settings)
+    with _adapters(family, settings) as adapted:
+        denoiser, *encoders = adapted
+        text = {name: p for each in encoders for name, p in _trainable(pipe, each).items()}
+        moving = Group(_trainable(pipe, denoiser), settings.lr, last=settings.denoiser_until)
+        text_group = Group(text, settings.text_lr or 0.0, first=settings.text_from)
+        metadata = {**task.metadata, "instance_prompt": settings.phrase}
+        yield Learner(
+            method="dreambooth-lora",
+            groups=[moving, text_group] if text else [moving],
+            loss=phrase_loss(task, settings, prior, text),
+            save=partial(save_lora, pipe, adapted, metadata),
+            result="pytorch_lora_weights.safetensors",
+        )
+
+
+@contextmanager
+def _adapters(family: Family, settings: DreamBoothLoRA) -> Iterator[list[str]]:
+    """Yields the names of the parts that have adapters, the denoiser's first; without them afterwards."""
+    from diffusers.training_utils import cast_training_params
+    from peft import LoraConfig
+
+    pipe = family.pipe
+    if any(pipe.get_list_adapters().values()):
+        raise PipelineError(
+            "train(): the pipeline has a LoRA loaded, which the new one would be learned on top of. Call "
+            "pipe.unload_lora_weights() first."
+        )
+    parts = {"transformer": JOINT_ATTENTION} if isinstance(family, Flow) else {"unet": ATTENTION}
+    if settings.text_lr is not None:
+        parts |= dict.fromkeys(_clip_encoders(pipe), CLIP_ATTENTION)
+    try:
+        for name, targets in parts.items():
+            config = LoraConfig(
+                r=settings.rank,
+                lora_alpha=settings.rank,
+                target_modules=targets,
+                init_lora_weights="gaussian",
+            )
+            getattr(pipe, name).add_adapter(config)
+            cast_training_params(getattr(pipe, name), torch.float32)
+        yield list(parts)
+    finally:
+        pipe.unload_lora_weights()
+
+
+def _clip_encoders(pipe: Any) -> list[str]:
+    names = [name for name in ("text_encoder", "text_encoder_2") if getattr(pipe, name, None) is not None]
+    return [name for name in names if getattr(pipe, name).config.model_type.startswith("clip")]
+
+
+def _trainable(pipe: Any, part: str) -> Mapping[str, nn.Parameter]:
+    """The adapters' parameters, which are all that takes gradients."""
+    return {f"{part}.{name}": p for name, p in getattr(pipe, part).named_parameters() if p.requires_grad}
+
+
+def save_lora(pipe: Any, parts: list[str], metadata: Mapping[str, str], path: Path, step: int) -> None:
+    """Write the adapters as ``load_lora_weights`` takes them."""
+    from diffusers.utils import convert_state_dict_to_diffusers
+    from peft.utils import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    layers = {}
+    for part in parts:
+        weights = get_peft_model_state_dict(getattr(pipe, part))
+        layers[f"{part}_lora_layers"] = (
+            weights if part == "transformer" else convert_state_dict_to_diffusers(weights)
+        )
+    about = {"format": "pt", **metadata, "steps": str(step)}
+
+    def save(tensors: dict[str, Tensor], file: str) -> None:
+        whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        write_atomically(Path(file), lambda scratch: save_file(whole, scratch, metadata=about))
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pipe.save_lora_weights(path.parent, weight_name=path.name, save_function=save, **layers)

@@ -1,0 +1,40 @@
+"""ClassDiffusion's semantic preservation: a personal phrase goes on meaning its class to the text encoder.
+
+    L = 1 − cos(encode("a photo of sks cat"), encode("a photo of cat"))      at the end-of-text token
+
+Source: arXiv 2405.17532, where collapse is traced to the phrase leaving its class in the encoder's space.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..geometry import unit
+from ..learned_embeds.loading import encoders_of
+
+__all__ = ["semantic_distance"]
+
+
+def semantic_distance(pipe: Any, phrase: str, class_phrase: str) -> Tensor:
+    """1 − cosine of two prompts' encodings, the mean over the CLIP text encoders, with gradients.
+
+    The class's own encoding is taken as it is, without a gradient: only the phrase is to move.
+    """
+    distances = []
+    parts: dict[str, tuple[Any, Any]] = encoders_of(pipe)
+    for tokenizer, encoder in parts.values():
+        if not encoder.config.model_type.startswith("clip"):
+            continue
+        with torch.no_grad():
+            target = _meaning(tokenizer, encoder, class_phrase)
+        distances.append(1 - (unit(_meaning(tokenizer, encoder, phrase)) * unit(target)).sum(-1).mean())
+    return torch.stack(distances).mean()
+
+
+def _meaning(tokenizer: Any, encoder: Any, text: str) -> Tensor:
+    """The last hidden state at the end of the text, ``[1, dim]``."""
+    ids = tokenizer(text, return_tensors="pt", truncation=True).input_ids.to(encoder.device)
+    return encoder(ids).last_hidden_state[:, -1].float()

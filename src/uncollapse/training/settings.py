@@ -1,0 +1,98 @@
+"""What every method can be told, whatever it learns; a method's own settings are beside its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..anchors import check_anchor
+from ..errors import TrainingError
+from ..placeholders import mentions
+
+__all__ = ["PRECISIONS", "Settings"]
+
+PRECISIONS = ("no", "fp16", "bf16")
+AT_LEAST_ONE = ("steps", "batch_size", "gradient_accumulation", "save_every", "preview_every", "resolution")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings that all methods share.
+
+    Args:
+        placeholder: what prompts will call the concept.
+        class_word: what it is, in a word or a few: "cat".
+        steps: optimiser steps.
+        batch_size: photos a step (and device, and accumulation).
+        lr: learning rate, constant.
+        seed: of everything that is drawn; a step's draws depend on it and on the step's number alone.
+        resolution: pixels of a side; None for the model's own.
+        checkpoint_steps: at which steps the trajectory keeps what was learned; the last is always kept.
+        validation_prompt: what previews show: the placeholder, with context, which collapse takes away.
+        preview_every: steps between previews; None for none.
+        save_every: steps between the states that a killed run goes on from.
+        gradient_accumulation: batches whose gradients one step sums up.
+        gradient_checkpointing: less memory for more time, in the denoiser.
+        mixed_precision: "no", "fp16" or "bf16"; what is learned stays in float32.
+        max_grad_norm: gradients longer than this are shortened to it; None for none.
+        min_snr: γ, the ceiling of the weight that a noise level's SNR gives it (arXiv 2303.09556); None for
+            equal weights.
+        optimizer: a class of ``torch.optim``, or another by its full name: "bitsandbytes.optim.AdamW8bit".
+        tensorboard: log loss and speed for TensorBoard.
+
+    Raises: TrainingError, AnchorError, for settings that contradict each other or mean nothing.
+    """
+
+    placeholder: str
+    class_word: str
+    steps: int = 1000
+    batch_size: int = 4
+    lr: float = 1e-3
+    seed: int = 0
+    resolution: int | None = None
+    checkpoint_steps: Sequence[int] = ()
+    validation_prompt: str | None = None
+    preview_every: int | None = None
+    save_every: int = 100
+    gradient_accumulation: int = 1
+    gradient_checkpointing: bool = False
+    mixed_precision: str = "no"
+    max_grad_norm: float | None = None
+    min_snr: float | None = None
+    optimizer: str = "AdamW"
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        for name in AT_LEAST_ONE:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise self.refused(name, "it must be at least 1")
+        for name in ("lr", "max_grad_norm", "min_snr"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise self.refused(name, "it must be greater than 0")
+        if self.mixed_precision not in PRECISIONS:
+            raise self.refused("mixed_precision", f"it must be one of {', '.join(PRECISIONS)}")
+        if not self.placeholder.strip():
+            raise self.refused("placeholder", 'it must name the concept, such as "<my-cat>"')
+        check_anchor(self.class_word, self.placeholder)
+        outside = [step for step in self.checkpoint_steps if not 0 <= step <= self.steps]
+        if outside:
+            raise self.refused("checkpoint_steps", f"step {outside[0]} is not between 0 and {self.steps}")
+        if self.validation_prompt and not mentions(self.validation_prompt, self.concept):
+            raise self.refused("validation_prompt", f"it must mention {self.concept!r}")
+        if self.preview_every and not self.validation_prompt:
+            raise self.refused("preview_every", "previews need a validation_prompt")
+
+    @property
+    def concept(self) -> str:
+        """The concept as prompts write it."""
+        return self.placeholder
+
+    def keeps(self, step: int) -> bool:
+        """Whether the trajectory keeps this step."""
+        return step == self.steps or step in self.checkpoint_steps
+
+    def refused(self, name: str, why: str) -> TrainingError:
+        """The error for a setting that cannot be as it is."""
+        return TrainingError(f"{type(self).__name__}({name}={getattr(self, name)!r}): {why}.")

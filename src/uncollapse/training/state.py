@@ -1,0 +1,83 @@
+"""What a killed run goes on from: one file, written whole or not at all.
+
+It holds what moves, the optimiser's state and every loss so far; the frozen model is not in it. Nothing of
+random generators is kept, since what a step draws depends on the seed and the step's number alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import FileFormatError, TrainingError
+from ..output import write_atomically
+from .settings import Settings
+
+__all__ = ["STATE", "State", "load_state", "save_state"]
+
+STATE = "state.pt"
+MAY_CHANGE = {  # when a run goes on: what has no part in what a step does
+    "steps",
+    "checkpoint_steps",
+    "validation_prompt",
+    "preview_every",
+    "save_every",
+    "gradient_checkpointing",
+    "tensorboard",
+}
+
+
+@dataclass
+class State:
+    """Where a run stands: after ``len(losses)`` steps."""
+
+    losses: list[float] = field(default_factory=list)
+    checkpoints: list[dict[str, Any]] = field(default_factory=list)
+    parameters: dict[str, torch.Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    scaler: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def step(self) -> int:
+        return len(self.losses)
+
+
+def save_state(folder: Path, state: State, settings: Settings, base_model: str) -> None:
+    """Raises: OutputError; the state before is then still there."""
+    data = {**vars(state), "run": _run(settings, base_model)}
+    write_atomically(folder / STATE, lambda scratch: torch.save(data, scratch))
+
+
+def load_state(folder: Path, settings: Settings, base_model: str) -> State | None:
+    """The state that a run with these settings left; None where it left none.
+
+    Raises: FileFormatError, when it is damaged; TrainingError, when other settings made it.
+    """
+    path = folder / STATE
+    if not path.exists():
+        return None
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True)
+        before: Mapping[str, Any] = data.pop("run")
+        state = State(**data)
+    except Exception as error:  # torch and pickle raise whatever the bytes lead them to
+        raise FileFormatError(
+            f"'{path}' cannot be read, so this training cannot go on. Start it anew in another folder."
+        ) from error
+    for name, value in _run(settings, base_model).items():
+        if before.get(name) != value:
+            raise TrainingError(
+                f"The training in '{folder}' had {name}={before.get(name)!r}, not {value!r}. Resume it with "
+                "what it had, or start a new one in another folder."
+            )
+    return state
+
+
+def _run(settings: Settings, base_model: str) -> dict[str, Any]:
+    """What a run must share with the one that it goes on from."""
+    fixed = {name: value for name, value in asdict(settings).items() if name not in MAY_CHANGE}
+    return {"method": type(settings).__name__, "base_model": base_model, **fixed}

@@ -1,0 +1,129 @@
+"""`train`: a folder of photos and a pipeline in, a personalisation and its trajectory out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import OutputError
+from ..generation import GenerationSettings, generate
+from ..output import check_writable, save_png
+from ..trajectory import NAME, Trajectory
+from .custom_diffusion import CustomDiffusion, custom_diffusion
+from .dreambooth_lora import DreamBoothLoRA, dreambooth_lora
+from .families import Family, family_of
+from .latents import encode_pictures
+from .learner import Task
+from .loop import OnStep, fit, make_accelerator
+from .photos import read_photos
+from .settings import Settings
+from .state import STATE
+from .textual_inversion import TextualInversion, textual_inversion
+
+__all__ = ["train"]
+
+METHODS: dict[type[Settings], Callable] = {
+    TextualInversion: textual_inversion,
+    DreamBoothLoRA: dreambooth_lora,
+    CustomDiffusion: custom_diffusion,
+}
+
+
+def train(
+    pipe: Any,
+    photos: str | Path,
+    folder: str | Path,
+    settings: Settings,
+    *,
+    resume: bool = False,
+    base_model: str | None = None,
+    on_step: OnStep = lambda step, loss: None,
+) -> Trajectory:
+    """Teach a concept to a pipeline's model, and keep how it came to know it.
+
+    Args:
+        pipe: Stable Diffusion, SDXL or Flux. It is given back as it was: load what was written.
+        photos: a folder of 3 to 30 images of the concept.
+        folder: for the result, ``trajectory.json`` with its ``steps``, previews, and the state that a killed
+            run goes on from.
+        settings: ``TextualInversion(…)`` or another method's; they choose the method.
+        resume: go on with the training that the folder holds; the result is that of an uninterrupted one.
+        base_model: what the files say it was trained on; by default what the pipeline was loaded from.
+        on_step: called after each step with the number taken and the loss.
+
+    Returns: the trajectory, as `read_trajectory` reads it from the folder.
+    Raises: FileFormatError, for the photos; TrainingError, PipelineError, PlaceholderError, for what cannot
+        be trained; OutputError, for the folder; KeyboardInterrupt, after Ctrl-C, with the state saved.
+    """
+    folder = Path(folder)
+    _check_folder(folder, resume)
+    family = family_of(pipe)
+    pictures = read_photos(photos, settings.resolution or family.resolution)
+    base_model = str(base_model or pipe.name_or_path or type(pipe).__name__)
+    accelerator = make_accelerator(settings, family.device, folder)
+    accelerator.wait_for_everyone()  # nobody writes before all have looked
+    start = Trajectory(folder, "", settings.concept, settings.class_word, base_model)
+    metadata = {"class_word": settings.class_word, "base_model": base_model}
+    with _frozen(family, settings), torch.random.fork_rng():
+        torch.manual_seed(settings.seed)
+        task = Task(family, encode_pictures(pipe, pictures), folder, metadata, accelerator)
+        with METHODS[type(settings)](task, settings) as learner:
+            start = Trajectory(**{**vars(start), "method": learner.method})
+            trajectory = fit(
+                accelerator,
+                learner,
+                settings,
+                start,
+                resume=resume,
+                preview=lambda step: _preview(pipe, settings, folder, step),
+                on_step=on_step,
+            )
+            if accelerator.is_main_process:
+                learner.save(folder / learner.result, settings.steps)
+    return trajectory
+
+
+def _check_folder(folder: Path, resume: bool) -> None:
+    check_writable(folder)
+    if not resume and any((folder / name).exists() for name in (NAME, STATE)):
+        raise OutputError(
+            f"'{folder}' holds a training already. Go on with it (resume=True, --resume), or give another "
+            "folder."
+        )
+
+
+@contextmanager
+def _frozen(family: Family, settings: Settings) -> Iterator[None]:
+    """Nothing of the pipeline takes gradients, but what a method adds; as it was, afterwards."""
+    models = [part for part in family.pipe.components.values() if isinstance(part, nn.Module)]
+    took = [(parameter, parameter.requires_grad) for model in models for parameter in model.parameters()]
+    modes = [(module, module.training) for model in models for module in model.modules()]
+    checkpointing = settings.gradient_checkpointing and not family.denoiser.is_gradient_checkpointing
+    for model in models:
+        model.requires_grad_(False).eval()
+    if checkpointing:
+        family.denoiser.enable_gradient_checkpointing()
+    try:
+        yield
+    finally:
+        if checkpointing:
+            family.denoiser.disable_gradient_checkpointing()
+        for parameter, flag in took:
+            parameter.requires_grad_(flag)
+        for module, mode in modes:
+            module.training = mode
+
+
+@torch.no_grad()
+def _preview(pipe: Any, settings: Settings, folder: Path, step: int) -> None:
+    """One picture of the validation prompt, always from the same noise."""
+    prompt, side = str(settings.validation_prompt), settings.resolution
+    drawing = GenerationSettings(height=side, width=side)
+    [image] = generate(pipe, [prompt], [settings.seed], drawing)
+    about = {"prompt": prompt, "seed": settings.seed, "step": step}
+    save_png(image, folder / "previews" / f"step-{step:06d}.png", about)

@@ -1,0 +1,56 @@
+"""The page on training: its examples and its commands run, at fewer steps."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from conftest import make_pipeline
+from trainings import make_photos
+from uncollapse.cli.app import app
+
+PAGE = Path(__file__).parent.parent / "docs" / "training.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    make_photos(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def shorter(example):
+    """Three steps, or five to go on with; one class image."""
+    example = example.replace("steps=1500", "steps=5").replace("range(0, 3000, 100)", "range(3)")
+    example = re.sub(r"([ (])steps=\d{3,}", r"\1steps=3", example).replace(
+        "preview_every=500", "preview_every=2"
+    )
+    return example.replace("class_images=50", "class_images=1")
+
+
+def test_the_examples_run(folder):
+    names = {"pipe": make_pipeline()}
+    examples = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    assert len(examples) == 5
+    for example in examples:
+        exec(compile(shorter(example), str(PAGE), "exec"), names)
+    assert names["image"].size == (16, 16)
+    assert len(names["norms"]) == 1
+    for listed in re.findall(r"\| `(previews|class_images)/`", TEXT):
+        assert list(folder.glob(f"*/{listed}/*.png"))
+    assert len(list(folder.glob("*/state.pt"))) == 4
+
+
+def test_the_commands_run(folder, model):
+    [block] = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+    commands = block.strip().splitlines()
+    assert len(commands) == 3
+    for command in commands:
+        _, *arguments = shlex.split(command.replace("0,100,...", "0,1,..."))
+        short = ["--model", str(model), "--steps", "2", "--batch-size", "2"]
+        short += ["--class-images", "1"] if "textual-inversion" not in arguments else []
+        result = CliRunner().invoke(app, [*arguments, *short])
+        assert result.exit_code == 0, result.output
