@@ -72,8 +72,9 @@ def test_a_file_may_have_slots_or_the_class_word(tmp_path):
     [
         ([*GOOD, "a boat", "a house"], "neither {} nor 'dog' is in lines 9, 10. Every"),
         ([*GOOD, "a dogs' home"], "neither {} nor 'dog' is in line 9."),
-        ([*GOOD, "a {} near a dog"], "{} or 'dog' is twice in line 9."),
-        ([*GOOD, *["a dog and a dog"] * 7], "is twice in lines 9, 10, 11, 12, 13 and 2 more."),
+        ([*GOOD, "a {} near a dog"], "{} or 'dog' is more than once in line 9."),
+        ([*GOOD, "a dog, a dog and a {}"], "is more than once in line 9."),
+        ([*GOOD, *["a dog and a dog"] * 7], "is more than once in lines 9, 10, 11, 12, 13 and 2 more."),
         (GOOD[:3], "3 of 3 sentences can be used"),
         ([], "0 of 0 sentences"),
     ],

@@ -71,8 +71,8 @@ def test_mmd_is_the_sum_over_scikit_learns_kernel():
     inner = sum(
         (kernel[k].sum() - len(kernel[k])) / (len(kernel[k]) * (len(kernel[k]) - 1)) for k in ("pp", "qq")
     )
-    assert mmd(P, Q, h) == pytest.approx(inner - 2 * kernel["pq"].mean(), rel=1e-5)
-    assert mmd(P, Q) == mmd(P, Q, bandwidth(Q))
+    assert mmd(P, Q, h=h) == pytest.approx(inner - 2 * kernel["pq"].mean(), rel=1e-5)
+    assert mmd(P, Q) == mmd(P, Q, h=bandwidth(Q))
     assert bandwidth(torch.tensor([[0.0], [1.0], [3.0]])) == 2
 
 
@@ -97,7 +97,7 @@ def test_closed_forms_on_large_samples():
     assert gaussian_kl(wide, a) == pytest.approx((9 - 1 - math.log(9)) / 2, rel=0.12)
     h = 1.0  # E k of x − y ~ N(μ, 2σ²): (h²/(h² + 2σ²))^(D/2) exp(−μ²/(2(h² + 2σ²)))
     expected = 2 * (1 / 3) ** 1.5 * (1 - math.exp(-4 / 6))
-    assert mmd(a, b, h) == pytest.approx(expected, rel=0.12)
+    assert mmd(a, b, h=h) == pytest.approx(expected, rel=0.12)
 
 
 @pytest.mark.parametrize("name", ["mahalanobis", "kl", "energy", "mmd"])
@@ -178,3 +178,15 @@ def test_all_of_them_on_two_hundred_sentences_take_little_time():
     started = time.process_time()
     distances(p, q)
     assert time.process_time() - started < 1.0  # about 0.2 s; the benchmark has the figure
+
+
+@pytest.mark.parametrize("name", ["energy", "mmd"])
+def test_sentences_that_both_sets_share_are_not_compared_with_themselves(name):
+    """P and Q differ by a little noise about the same contexts, as prompts do."""
+    contexts = 5 * torch.randn(100, 8).double()
+    p, q = (contexts + 0.1 * torch.randn(100, 8).double() for _ in range(2))
+    assert getattr(distances(p, q, paired=True), name) == pytest.approx(0, abs=0.01)
+    assert getattr(distances(p, q), name) < -0.005
+    assert getattr(distances(p, q + 1, paired=True), name) > 0.005
+    with pytest.raises(EmbeddingError, match="paired sets hold 100 and 99 vectors"):
+        distances(p, q[1:], paired=True)

@@ -88,7 +88,7 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says():
 
 def test_intervals_of_set_statistics():
     p, q = NOISE, NOISE + 0.5 * torch.randn(60, 6).double() + 1
-    found, measured = set_intervals(p, q), distances(p, q)
+    found, measured = set_intervals(p, q), distances(p, q, paired=True)
     for name in ("euclidean", "energy", "mmd"):
         assert found[name].value == pytest.approx(getattr(measured, name))
         assert found[name].low < found[name].value < found[name].high
@@ -102,6 +102,6 @@ def test_a_context_drawn_twice_is_not_compared_with_itself():
     spread = set_intervals(NOISE[:12], NOISE[12:24])["euclidean within P"]
     assert spread.low < spread.value < spread.high
     assert (spread.low + spread.high) / 2 == pytest.approx(spread.value, rel=0.05)
-    assert mmd(NOISE[:12], NOISE[12:24]) == pytest.approx(
+    assert mmd(NOISE[:12], NOISE[12:24], paired=True) == pytest.approx(
         set_intervals(NOISE[:12], NOISE[12:24])["mmd"].value
     )

@@ -56,7 +56,7 @@ def set_intervals(P: Tensor, Q: Tensor, seed: int = 0) -> dict[str, Interval]:
     Returns: "euclidean", "energy", "mmd"; "euclidean within P", "mmd within P", and so for Q.
     Raises: EmbeddingError, for sets that cannot be compared, or without spread.
     """
-    P, Q = check_sets(P, Q)
+    P, Q = check_sets(P, Q, paired=True)
     counts = _counts(len(P), seed)
     once = torch.ones(1, len(P), dtype=torch.float64)
     h = bandwidth(Q)
@@ -64,8 +64,8 @@ def set_intervals(P: Tensor, Q: Tensor, seed: int = 0) -> dict[str, Interval]:
     kernels = {name: torch.exp(-(d**2) / (2 * h**2)) for name, d in pairs.items()}
 
     def of(weights: Tensor) -> dict[str, Tensor]:
-        d = {name: _weighted(matrix, weights, name != "between") for name, matrix in pairs.items()}
-        k = {name: _weighted(matrix, weights, name != "between") for name, matrix in kernels.items()}
+        d = {name: _weighted(matrix, weights) for name, matrix in pairs.items()}
+        k = {name: _weighted(matrix, weights) for name, matrix in kernels.items()}
         return {
             "euclidean": d["between"],
             "energy": 2 * d["between"] - d["P"] - d["Q"],
@@ -80,13 +80,10 @@ def set_intervals(P: Tensor, Q: Tensor, seed: int = 0) -> dict[str, Interval]:
     return {name: _interval(value[0], draws[name], len(P)) for name, value in of(once).items()}
 
 
-def _weighted(matrix: Tensor, weights: Tensor, within: bool) -> Tensor:
-    """Mean of ``matrix`` over pairs, for each row of weights; without its diagonal within a set."""
-    if within:
-        matrix = matrix - torch.diag(matrix.diagonal())
-        pairs = weights.sum(1) ** 2 - (weights**2).sum(1)
-    else:
-        pairs = weights.sum(1) ** 2
+def _weighted(matrix: Tensor, weights: Tensor) -> Tensor:
+    """Mean of ``matrix`` over pairs of different contexts, for each row of weights."""
+    matrix = matrix - torch.diag(matrix.diagonal())
+    pairs = weights.sum(1) ** 2 - (weights**2).sum(1)
     return ((weights @ matrix) * weights).sum(1) / pairs
 
 

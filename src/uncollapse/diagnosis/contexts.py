@@ -91,7 +91,8 @@ def read_contexts(path: str | Path, anchor: str) -> Contexts:
     numbered = [(n, line) for n, line in _lines(Path(path)) if line and not line.startswith("#")]
     slotted = [(n, with_slot(line, anchor)) for n, line in numbered]
     wrong = {n: _slots(text) for n, text in slotted if _slots(text) != 1}
-    for count, problem in ((0, f"neither {{}} nor '{anchor}' is in"), (2, f"{{}} or '{anchor}' is twice in")):
+    problems = {0: f"neither {{}} nor '{anchor}' is in", 2: f"{{}} or '{anchor}' is more than once in"}
+    for count, problem in problems.items():
         lines = [n for n, slots in wrong.items() if min(slots, 2) == count]
         if lines:
             raise FileFormatError(

@@ -9,7 +9,8 @@
 
 E is the mean over pairs of *different* members (a U-statistic): the zero diagonal would add a term that
 depends on N. So energy and mmd are unbiased, and come out a little below 0 now and then when the sets are
-alike.
+alike. Where P and Q hold the same sentences (``paired``), a sentence is not compared with itself across the
+sets either: the two share their context, and all energies of real prompts would come out negative.
 
 Each says when it says nothing: a result is a number, or ``nan`` with a sentence in ``notes``.
 The published definitions, which differ, are in ``published.py``.
@@ -17,6 +18,7 @@ The published definitions, which differ, are in ``published.py``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -61,19 +63,20 @@ class Distances:
     notes: tuple[str, ...] = ()
 
 
-def distances(P: Tensor, Q: Tensor) -> Distances:
+def distances(P: Tensor, Q: Tensor, paired: bool = False) -> Distances:
     """All six, with notes on those that are degenerate.
 
     Args:
         P, Q: ``[n, dim]`` and ``[m, dim]``, n and m at least 2.
+        paired: row i of both is one sentence, as in P_V* and P_c.
 
     Raises: EmbeddingError, for sets of another shape, too small, or not finite.
     """
-    P, Q = check_sets(P, Q)
+    P, Q = check_sets(P, Q, paired=paired)
     values, notes = {}, []
     for name, measure in MEASURES.items():
         try:
-            values[name] = measure(P, Q)
+            values[name] = measure(P, Q, **({"paired": paired} if name in OVER_PAIRS else {}))
         except EmbeddingError as error:
             values[name] = torch.nan
             notes.append(f"{name}: {error}")
@@ -86,13 +89,13 @@ def distances(P: Tensor, Q: Tensor) -> Distances:
     return Distances(**values, notes=tuple(notes))
 
 
-def euclidean(P: Tensor, Q: Tensor) -> float:
-    """Mean distance of a vector of P from one of Q, all n·m pairs.
+def euclidean(P: Tensor, Q: Tensor, paired: bool = False) -> float:
+    """Mean distance of a vector of P from one of Q.
 
     Not 0 between equal sets, but their spread: it cannot tell sets apart, only how far they lie. Source:
     arXiv:2506.22685, whose d(P, Q) it is.
     """
-    return pairwise(P, Q).mean().item()
+    return mean_between(pairwise(P, Q), paired).item()
 
 
 def hausdorff(P: Tensor, Q: Tensor) -> float:
@@ -131,17 +134,17 @@ def gaussian_kl(P: Tensor, Q: Tensor) -> float:
     return ((trace + apart).item() - dim + q.log_det - p.log_det) / (2 * dim)
 
 
-def energy(P: Tensor, Q: Tensor) -> float:
+def energy(P: Tensor, Q: Tensor, paired: bool = False) -> float:
     """Energy distance, unbiased; 0 on average if and only if the distributions are the same.
 
     Source: G. J. Székely and M. L. Rizzo, J. Statistical Planning and Inference 143 (2013), section 2.
     ``scipy.stats.energy_distance`` is its root, in one dimension, with the diagonals left in.
     """
     within = off_diagonal_mean(pairwise(P, P)) + off_diagonal_mean(pairwise(Q, Q))
-    return (2 * pairwise(P, Q).mean() - within).item()
+    return (2 * mean_between(pairwise(P, Q), paired) - within).item()
 
 
-def mmd(P: Tensor, Q: Tensor, h: float | None = None) -> float:
+def mmd(P: Tensor, Q: Tensor, paired: bool = False, h: float | None = None) -> float:
     """Squared maximum mean discrepancy, unbiased, with a Gaussian kernel.
 
     Args:
@@ -149,17 +152,18 @@ def mmd(P: Tensor, Q: Tensor, h: float | None = None) -> float:
             measured against one Q is measured alike.
 
     Raises: EmbeddingError, where Q has no spread and so no width.
-    Source: A. Gretton and others, J. Machine Learning Research 13 (2012), lemma 6.
+    Source: A. Gretton and others, J. Machine Learning Research 13 (2012), lemma 6; paired, its equation 4.
     """
     h = h or bandwidth(Q)
 
     def k(x: Tensor, y: Tensor) -> Tensor:
         return torch.exp(-pairwise(x, y).square() / (2 * h**2))
 
-    return (off_diagonal_mean(k(P, P)) + off_diagonal_mean(k(Q, Q)) - 2 * k(P, Q).mean()).item()
+    within = off_diagonal_mean(k(P, P)) + off_diagonal_mean(k(Q, Q))
+    return (within - 2 * mean_between(k(P, Q), paired)).item()
 
 
-MEASURES = {
+MEASURES: dict[str, Callable[..., float]] = {
     "euclidean": euclidean,
     "hausdorff": hausdorff,
     "mahalanobis": mahalanobis,
@@ -167,6 +171,7 @@ MEASURES = {
     "energy": energy,
     "mmd": mmd,
 }
+OVER_PAIRS = ("euclidean", "energy", "mmd")
 
 
 def bandwidth(Q: Tensor) -> float:
@@ -191,17 +196,28 @@ def pairwise(P: Tensor, Q: Tensor) -> Tensor:
     return torch.cdist(P.double(), Q.double(), compute_mode="donot_use_mm_for_euclid_dist")
 
 
+def mean_between(matrix: Tensor, paired: bool) -> Tensor:
+    """Mean over pairs of two sets; where they are paired, without each sentence's own pair."""
+    return off_diagonal_mean(matrix) if paired else matrix.mean()
+
+
 def off_diagonal_mean(square: Tensor) -> Tensor:
     """Mean of a square matrix without its diagonal."""
     n = len(square)
     return (square.sum() - square.diagonal().sum()) / (n * (n - 1))
 
 
-def check_sets(*sets: Tensor) -> list[Tensor]:
+def check_sets(*sets: Tensor, paired: bool = False) -> list[Tensor]:
     """The sets in float64, if they can be compared.
 
     Raises: EmbeddingError.
     """
+    if paired and len({len(each) for each in sets}) > 1:
+        counts = " and ".join(str(len(each)) for each in sets)
+        raise EmbeddingError(
+            f"distances(): paired sets hold {counts} vectors, but row i of both must be one sentence. Encode "
+            "the same sentences for both, or pass paired=False."
+        )
     for each in sets:
         if each.ndim != 2 or each.shape[-1] != sets[0].shape[-1]:
             shapes = " and ".join(str(list(one.shape)) for one in sets)
