@@ -1,0 +1,164 @@
+"""The trajectory of a training: what it had learned at many steps, and the manifest that lists it.
+
+A folder with ``trajectory.json``:
+
+    {"format": 1, "method": "textual-inversion", "placeholder": "<my-cat>", "class_word": "cat",
+     "base_model": "…", "checkpoints": [
+      {"step": 100, "file": "steps/step-000100.safetensors", "loss": 0.31, "norm": 0.39, "cosine": 0.41}]}
+
+The files are ordinary ones, each of its method: an embedding (``learned_embeds.read``), a LoRA
+(``load_lora_weights``), a folder for ``load_custom_diffusion``. Reading the manifest opens none of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from .errors import FileFormatError
+from .output import save_text
+
+__all__ = ["METHODS", "Checkpoint", "Trajectory", "read_trajectory", "write_trajectory"]
+
+NAME = "trajectory.json"
+FORMAT = 1
+METHODS = ("textual-inversion", "dreambooth-lora", "custom-diffusion")
+TEXTS = ("placeholder", "class_word", "base_model")
+NUMBERS = ("loss", "norm", "cosine")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state after ``step`` optimiser steps.
+
+    Args:
+        step: 0 is what training started from.
+        file: where it is, relative to the manifest, with forward slashes.
+        loss: mean training loss since the checkpoint before; None at step 0.
+        norm: mean norm of the learned rows; None where no row is learned.
+        cosine: of the learned rows to the class word's, in the mean; None where no row is learned.
+    """
+
+    step: int
+    file: str
+    loss: float | None = None
+    norm: float | None = None
+    cosine: float | None = None
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A training's checkpoints in the order of their steps.
+
+    Args:
+        folder: where the manifest is.
+        method: one of ``METHODS``.
+        placeholder: what prompts call the concept: "<my-cat>", "sks cat".
+        class_word: what it is: "cat".
+        base_model: what it was trained on, as the user named it.
+        checkpoints: what was kept.
+    """
+
+    folder: Path
+    method: str
+    placeholder: str
+    class_word: str
+    base_model: str
+    checkpoints: tuple[Checkpoint, ...] = ()
+
+    def path(self, checkpoint: Checkpoint) -> Path:
+        """Where a checkpoint's file or folder is."""
+        return self.folder / checkpoint.file
+
+
+def write_trajectory(trajectory: Trajectory) -> Path:
+    """Write the manifest into the trajectory's folder, whole or not at all.
+
+    Raises: OutputError.
+    """
+    data: dict[str, Any] = {"format": FORMAT, **asdict(trajectory)}
+    del data["folder"]
+    return save_text(json.dumps(data, ensure_ascii=False, indent=1), trajectory.folder / NAME)
+
+
+def read_trajectory(folder: str | Path) -> Trajectory:
+    """Read a folder's manifest.
+
+    Args:
+        folder: what a training wrote to, or the manifest itself.
+
+    Raises: FileFormatError, where there is none, or it is damaged, of something else or of a later version,
+        and where a file that it lists is gone.
+    """
+    path = Path(folder)
+    path = path if path.name == NAME else path / NAME
+    data = _load(path)
+    if data.get("format") != FORMAT:
+        raise FileFormatError(
+            f"{path}: its format is {data.get('format')!r}, and this version reads {FORMAT}. "
+            "Use the version of uncollapse that wrote it."
+        )
+    try:
+        trajectory = _parsed(path.parent, data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(
+            f"{path}: is damaged or no manifest of a training: {error}. Give the folder that "
+            "'uncollapse train' wrote to."
+        ) from error
+    for checkpoint in trajectory.checkpoints:
+        if not trajectory.path(checkpoint).exists():
+            raise FileFormatError(
+                f"{path}: lists '{checkpoint.file}', which is not there. Keep the manifest and its files "
+                "together."
+            )
+    return trajectory
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileFormatError(
+            f"'{path.parent}' holds no trajectory: there is no readable {NAME}. Give the folder that "
+            "'uncollapse train' wrote to."
+        ) from error
+    except ValueError as error:
+        raise FileFormatError(
+            f"{path}: is damaged: it is no JSON ({error}). Train again, or restore the file."
+        ) from error
+    if not isinstance(data, dict):
+        raise FileFormatError(
+            f"{path}: holds a {type(data).__name__}, but a trajectory's manifest is an object."
+        )
+    return data
+
+
+def _parsed(folder: Path, data: Mapping[str, Any]) -> Trajectory:
+    """Raises KeyError, TypeError, ValueError for what is not as it should be."""
+    for name in TEXTS:
+        if not isinstance(data[name], str):
+            raise ValueError(f"its {name} is {data[name]!r}, not a text")
+    if data["method"] not in METHODS:
+        raise ValueError(f"its method is {data['method']!r}, none of {', '.join(METHODS)}")
+    checkpoints = tuple(_checkpoint(each) for each in data["checkpoints"])
+    steps = [checkpoint.step for checkpoint in checkpoints]
+    if steps != sorted(set(steps)):
+        raise ValueError("its steps are not in order")
+    placeholder, class_word, base_model = (data[name] for name in TEXTS)
+    return Trajectory(folder, data["method"], placeholder, class_word, base_model, checkpoints)
+
+
+def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:
+    step, file = entry["step"], entry["file"]
+    if not isinstance(step, int) or step < 0:
+        raise ValueError(f"a step is {step!r}")
+    if not isinstance(file, str) or PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
+        raise ValueError(f"the file of step {step} is {file!r}, not a path inside the folder")
+    numbers = {name: entry[name] for name in NUMBERS}
+    for name, value in numbers.items():
+        if not (value is None or isinstance(value, int | float)):
+            raise ValueError(f"the {name} of step {step} is {value!r}")
+    return Checkpoint(step, file, **numbers)
