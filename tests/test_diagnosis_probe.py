@@ -24,18 +24,25 @@ def made_up(*shape):
 def test_closed_forms():
     base = made_up(2, 5)
     same = probe(base, base)
-    assert (same.response, same.cosine, same.heard) == (pytest.approx(1), pytest.approx(1), pytest.approx(1))
+    assert (same.response.value, same.cosine.value, same.heard.value) == (
+        pytest.approx(1),
+        pytest.approx(1),
+        pytest.approx(1),
+    )
     half = probe(Response(base.without + (base.with_context - base.without) / 2, base.without), base)
-    assert (half.response, half.cosine, half.heard) == (
+    assert (half.response.value, half.cosine.value, half.heard.value) == (
         pytest.approx(0.5),
         pytest.approx(1),
         pytest.approx(0.5),
     )
     deaf = probe(Response(base.without.expand(3, -1, -1), base.without), base)
-    assert (deaf.response, deaf.cosine, deaf.heard) == (0, 0, 0)
+    assert (deaf.response.value, deaf.cosine.value, deaf.heard.value) == (0, 0, 0)
     astray = probe(Response(2 * base.without - base.with_context, base.without), base)
-    assert (astray.response, astray.heard) == (pytest.approx(1), pytest.approx(-1))
-    torch.testing.assert_close(half.by_context, torch.tensor([0.5, 1, 0.5]).double().expand(3, -1))
+    assert (astray.response.value, astray.heard.value) == (pytest.approx(1), pytest.approx(-1))
+    assert half.heard.low <= 0.5 <= half.heard.high
+    assert same.presence.value == 0
+    assert half.presence.value == pytest.approx(0.5)
+    torch.testing.assert_close(half.by_context, torch.full((3,), 0.5).double())
 
 
 def test_noise_velocity_and_flow_give_the_same_figures():
@@ -51,6 +58,7 @@ def test_noise_velocity_and_flow_give_the_same_figures():
         return Response(change(r.with_context), change(r.without))
 
     plain, changed = probe(ours, base), probe(of(ours, velocity), of(base, velocity))
+    assert plain.presence.value == pytest.approx(changed.presence.value, rel=1e-4)
     torch.testing.assert_close(plain.by_context, changed.by_context, rtol=1e-4, atol=1e-6)
     flow = probe(of(ours, lambda e: (e - x) / 0.1), of(base, lambda e: (e - x) / 0.1))
     torch.testing.assert_close(plain.by_context, flow.by_context, rtol=1e-4, atol=1e-6)
@@ -107,8 +115,8 @@ def test_fully_adjusted_text_leaves_only_the_denoisers_own_change(pipe):
     collapsed = probe(response(pipe, "sks cat", TEMPLATES, SETTINGS), base)
     with uc.apply(pipe, "sks cat", anchor="cat", alpha=1.0, beta=1.0):
         cured = probe(response(pipe, "sks cat", TEMPLATES, SETTINGS), base)
-    assert abs(cured.heard - 1) < abs(collapsed.heard - 1)
-    assert cured.cosine > collapsed.cosine
+    assert abs(cured.heard.value - 1) < abs(collapsed.heard.value - 1)
+    assert cured.cosine.value > collapsed.cosine.value
 
 
 @pytest.mark.parametrize(

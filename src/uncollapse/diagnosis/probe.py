@@ -8,14 +8,16 @@ For each context, at the same noisy latent x_t,
     response = Σ |Δ| / Σ |Δ₀|        how strongly the context moves the prediction
     cosine   = mean cos(Δ, Δ₀)       whether it moves it the same way
     heard    = Σ ⟨Δ, Δ₀⟩ / Σ |Δ₀|²   how much of the base model's own response is there; 1 is all of it
+    presence = Σ |ε − ε₀| / Σ |Δ₀|   with context in both: how much the concept changes what is drawn there
 
 Two denoiser calls a context, instead of an image's forty. A denoiser may predict noise, velocity (v) or
-flow: at one x_t and one t these differ by a factor and by terms without the prompt, so all three figures
+flow: at one x_t and one t these differ by a factor and by terms without the prompt, so all these figures
 are the same for each, and nothing is converted.
 
 The pipeline itself is called, and stopped at its first denoiser call: whatever it hands its denoiser,
 adjusted or not, is what is probed. Only the timestep and the latent are exchanged. x_t is noise without
-an image in it, which at t = 850 of 1000 is nearly what a pipeline has there.
+an image in it, which early in sampling is nearly what a pipeline has there. Of t = 400, 600, 750, 850 and
+950 of 1000, the last ranked the miniature's LoRAs best by the context their pictures kept.
 """
 
 from __future__ import annotations
@@ -34,10 +36,12 @@ from ..concept import Concept
 from ..errors import PipelineError
 from ..pipelines.anchor_encoder import adapters_off
 from ..pipelines.encoder_calls import routing
+from .bootstrap import Interval, mean_interval
 
 __all__ = ["Probe", "ProbeSettings", "Response", "base_response", "probe", "response"]
 
 DENOISERS = ("unet", "transformer")
+BARE = "a photo of {}"
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class ProbeSettings:
         batch_size: prompts at once.
     """
 
-    timesteps: tuple[float, ...] = (0.85,)
+    timesteps: tuple[float, ...] = (0.95,)
     seeds: tuple[int, ...] = (0, 1)
     batch_size: int = 8
 
@@ -58,7 +62,7 @@ class ProbeSettings:
         if not self.timesteps or not self.seeds or not all(0 < t <= 1 for t in self.timesteps):
             raise PipelineError(
                 f"ProbeSettings(timesteps={self.timesteps}, seeds={self.seeds}): give at least one of each; "
-                "timesteps are shares of the schedule, above 0 and at most 1, such as 0.85."
+                "timesteps are shares of the schedule, above 0 and at most 1, such as 0.95."
             )
 
 
@@ -85,13 +89,14 @@ class Probe:
     """What is heard of each context, and of all.
 
     Args:
-        response, cosine, heard: as in this file's formulas.
-        by_context: ``[contexts, 3]``: the same for each context alone.
+        response, cosine, heard, presence: as in this file's formulas, with intervals over contexts.
+        by_context: ``[contexts]``: ``heard`` for each context alone.
     """
 
-    response: float
-    cosine: float
-    heard: float
+    response: Interval
+    cosine: Interval
+    heard: Interval
+    presence: Interval
     by_context: Tensor
 
 
@@ -108,16 +113,18 @@ def probe(ours: Response, base: Response) -> Probe:
             "nothing to compare with. Give prompts that say something besides the subject."
         )
     cosine = along / (size * size0).clamp(min=1e-30)
+    moved = (ours.with_context - base.with_context).flatten(1).double().norm(dim=1)
     return Probe(
-        response=(size.sum() / size0.sum()).item(),
-        cosine=cosine.mean().item(),
-        heard=(along.sum() / size0.square().sum()).item(),
-        by_context=torch.stack([size / size0, cosine, along / size0.square()], 1),
+        response=mean_interval(size, size0),
+        cosine=mean_interval(cosine),
+        heard=mean_interval(along, size0.square()),
+        presence=mean_interval(moved, size0),
+        by_context=along / size0.square(),
     )
 
 
 def response(
-    pipe: Any, subject: str, templates: Sequence[str], settings: ProbeSettings | None = None, bare: str = "{}"
+    pipe: Any, subject: str, templates: Sequence[str], settings: ProbeSettings | None = None, bare: str = BARE
 ) -> Response:
     """What ``pipe`` predicts for a subject in each context, and in none.
 
@@ -140,7 +147,7 @@ def base_response(
     templates: Sequence[str],
     settings: ProbeSettings | None = None,
     base: Any = None,
-    bare: str = "{}",
+    bare: str = BARE,
 ) -> Response:
     """The base model's response to the anchor word: of ``base``, or of ``pipe`` with its adapters off."""
     if base is not None:
