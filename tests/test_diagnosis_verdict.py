@@ -168,7 +168,9 @@ def trainings(tmp_path):
 
 def test_a_training_is_what_its_checkpoints_are_alone(trainings):
     lora, _ = trainings
-    found = diagnose_trajectory(lora, make_pipeline, CONTEXTS, ProbeSettings(seeds=(0,)), 4)
+    pipe = make_pipeline()
+    found = diagnose_trajectory(lora, lambda: pipe, CONTEXTS, ProbeSettings(seeds=(0,)), 4)
+    assert not any(pipe.get_list_adapters().values())
     assert [point.step for point in found.points] == [0, 100, 200, 300]
     assert found.notes == ()
     alone = make_pipeline()

@@ -116,14 +116,15 @@ def training_page(found: TrainingDiagnosis, svg: str) -> str:
         "pooled drift",
         "spread",
     )
+    learned = ["rows' norm", "rows' cosine"] if found.points[0].norm is not None else []
     rows = [
         [str(p.step), p.word, *(_with_interval(p.values[name]) for name in names)]
-        + [_number(value) if value is not None else "" for value in (p.norm, p.cosine)]
+        + [_number(value) for value in (p.norm, p.cosine) if value is not None]
         for p in found.points
     ]
     table = {
         "title": "By checkpoint",
-        "head": ["step", "verdict", *names, "norm of the rows", "cosine to the class word"],
+        "head": ["step", "verdict", *names, *learned],
         "rows": rows,
         "notes": [
             "Means with 95% intervals over contexts. Spread: within the concept's sentences ÷ the anchor's."
