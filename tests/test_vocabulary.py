@@ -228,5 +228,5 @@ def test_neither_diffusers_nor_transformers_is_imported(model):
 
 def test_a_pipeline_that_has_encoded_prompts_still_has_its_words(pipe):
     before = vocabularies_of(pipe)["text_encoder"].words
-    pipe.encode_prompt("a cat", "cpu", 1, False)
+    pipe.tokenizer("a cat", padding="max_length")  # what encode_prompt does first
     assert vocabularies_of(pipe)["text_encoder"].words == before
