@@ -198,3 +198,25 @@ def test_a_foreign_checkpoint_loses_nothing_of_the_earlier_ones(trainings):
     assert [point.step for point in found.points] == [0, 100]
     assert found.notes[0].startswith("Stopped after 2 of 4 checkpoints: ")
     assert "lora2.safetensors" in found.notes[0]
+
+
+def test_custom_diffusion_gets_a_new_model_for_every_checkpoint(tmp_path):
+    """Two checkpoints alike must come out alike, and the base stay as it was."""
+    tuned = make_pipeline(seed=5)
+    unet = {
+        name: p.detach()
+        for name, p in tuned.unet.named_parameters()
+        if ".attn2.to_k" in name or ".attn2.to_v" in name
+    }
+    torch.manual_seed(8)
+    row = torch.randn(WIDTH)
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        torch.save({"unet": unet, "modifier_token": {"<new1>": row}}, tmp_path / name / "delta.bin")
+    steps = (Checkpoint(1, "first"), Checkpoint(2, "second"))
+    training = Trajectory(tmp_path, "custom-diffusion", "<new1> cat", "cat", "toy", steps)
+    found = diagnose_trajectory(training, make_pipeline, CONTEXTS, ProbeSettings(seeds=(0,)), 4)
+    assert found.notes == ()
+    one, other = (point.values["heard"].value for point in found.points)
+    assert one == pytest.approx(other)
+    assert one != pytest.approx(1, abs=1e-3)
