@@ -52,6 +52,8 @@ def test_importing_it_loads_torch_and_nothing_heavier():
         "alignment",
         "anchors",
         "concept",
+        "diagnosis.contexts",
+        "diagnosis.training",
         "geometry",
         "learned_embeds.embedding",
         "learned_embeds.writing",

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from conftest import WIDTH, make_pipeline, make_tokenizer
 from uncollapse.errors import AnchorError, FileFormatError, PipelineError
-from uncollapse.vocabulary import Vocabulary, load_vocabularies
+from uncollapse.vocabulary import Vocabulary, load_vocabularies, vocabularies_of
 
 WORDS = ["cat", "man", "manor", "día", "кот", "the"]
 
@@ -224,3 +224,9 @@ def test_neither_diffusers_nor_transformers_is_imported(model):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_pipeline_that_has_encoded_prompts_still_has_its_words(pipe):
+    before = vocabularies_of(pipe)["text_encoder"].words
+    pipe.tokenizer("a cat", padding="max_length")  # what encode_prompt does first
+    assert vocabularies_of(pipe)["text_encoder"].words == before

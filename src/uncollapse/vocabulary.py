@@ -102,7 +102,7 @@ class Vocabulary:
         candidates = [(word, i) for token, i in in_order if (word := _word(token))]
         encoded = tokenizer.encode_batch([word for word, _ in candidates], add_special_tokens=False)
         reached = zip(candidates, encoded, strict=True)
-        return {word.strip(): i for (word, i), encoding in reached if encoding.ids == [i]}
+        return {word.strip(): i for (word, i), encoding in reached if _unpadded(encoding) == [i]}
 
     def _needed_tokenizer(self) -> Any:
         if self.tokenizer is None:
@@ -111,6 +111,11 @@ class Vocabulary:
                 "or its tokenizer.json."
             )
         return self.tokenizer
+
+
+def _unpadded(encoding: Any) -> list[int]:
+    """A tokenizer that a pipeline has used still pads, as it did there."""
+    return [i for i, own in zip(encoding.ids, encoding.attention_mask, strict=True) if own]
 
 
 class _Tokenizer:

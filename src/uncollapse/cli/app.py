@@ -9,6 +9,7 @@ import typer
 from .. import __version__
 from .bake import bake, unbake
 from .demo import demo
+from .diagnose import diagnose
 from .generate import generate
 from .inspect import inspect
 from .train import train
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(generate)
 app.command()(inspect)
+app.command()(diagnose)
 app.command()(bake)
 app.command()(unbake)
 app.add_typer(train, name="train")

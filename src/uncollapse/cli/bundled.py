@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from ..comparison import Measure
 from ..concept import Concept
+from ..diagnosis.contexts import Contexts
 from ..errors import FileFormatError, PlaceholderError
 from ..loading import load_lora
 from ..measures import clip_measure, judge_measure
@@ -40,6 +42,25 @@ def bundled_pipeline(personal: Any) -> Any:
     pipe = miniature.load_pipeline()
     load_lora(pipe, personal.lora)
     return pipe
+
+
+def bundled_contexts(personal: Any, count: int = 200) -> Contexts:
+    """Sentences of places and things that the miniature knows, none where the concept was photographed.
+
+    All are photos: a sketch or a neon sign moves the denoiser more than any place does, and would be all that
+    is measured.
+    """
+    from ..miniature.world.vocabulary import ACCESSORIES, PLACES
+
+    places = [ways for place, ways in PLACES.items() if place != personal.place]
+    accessories = ["", *(way for ways in ACCESSORIES.values() for way in ways)]
+    said = [
+        " ".join(filter(None, ("a photo of {}", accessory, place)))
+        for accessory in accessories
+        for place in [way for ways in places for way in ways]
+    ]
+    templates = random.Random(0).sample(said, count)
+    return Contexts(tuple(templates), tuple(range(1, count + 1)), "the miniature's world")
 
 
 def bundled_measures(personal: Any, concept: Concept) -> list[Measure]:

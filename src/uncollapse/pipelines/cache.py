@@ -66,7 +66,7 @@ def cached(pipe, base, key: Hashable | None, encode: Callable[[], Encoded]) -> E
     encoded = encode()
     if not encoded.requires_grad and encoded.nbytes <= LIMIT:
         with _lock:
-            # As things are now: transformers hooks an encoder's layers when it is first asked for all of them.
+            # As things are now: transformers hooks an encoder's layers when first asked for all of them.
             entries[key] = (state(), encoded)
             entries.move_to_end(key)
             while sum(kept.nbytes for _, kept in entries.values()) > LIMIT:

@@ -2,8 +2,8 @@
 
 A prompt that mentions a concept is encoded twice, as it is and as its *anchor twin*, with the placeholder
 replaced by the anchor. Each of the prompt's own vectors moves toward its partner in the twin. Whatever does
-not follow the concept (negative prompts, masks, other rows of the batch) is passed on untouched, or encoded by
-the base encoder where that is asked for.
+not follow the concept (negative prompts, masks, other rows of the batch) is passed on untouched, or encoded
+by the base encoder where that is asked for.
 """
 
 from __future__ import annotations

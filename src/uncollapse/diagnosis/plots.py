@@ -1,0 +1,227 @@
+"""The figures of a diagnosis. matplotlib is imported here and nowhere else in this package.
+
+Every function draws one figure and returns it; ``as_svg`` and ``save`` write it. Colours are Okabe and Ito's,
+which stay apart for colour-blind readers; nothing is told by colour alone.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..output import write_atomically
+from .verdict import HEARD, PRESENCE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .diagnose import Diagnosis
+    from .training import TrainingDiagnosis
+
+__all__ = ["FIGURES", "as_svg", "figures", "over_training", "save"]
+
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8a939e"
+STYLE = {
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",
+    "figure.dpi": 110,
+}
+
+
+def figures(d: Diagnosis) -> dict[str, Figure]:
+    """The figures that the diagnosis has the data for, by name."""
+    return {name: draw(d) for name, (draw, has) in FIGURES.items() if has(d)}
+
+
+def new(width: float = 6.4, height: float = 3.4, columns: int = 1) -> tuple[Figure, Any]:
+    """An empty figure with its axes, in the house's style."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        return figure, figure.subplots(1, columns)
+
+
+def norms(d: Diagnosis) -> Figure:
+    """The norms of the vocabulary's words, with the token, its anchor's multiple and the special tokens."""
+    encoder = d.tokens[0].before.encoder
+    words = next(
+        (n for name, n in d.word_norms.items() if name == encoder), next(iter(d.word_norms.values()))
+    )
+    figure, axes = new()
+    longest = max(words.max().item(), *(row.before.norm for row in d.tokens))
+    bins = torch.logspace(math.log10(words.min().item()), math.log10(1.1 * longest), 60)
+    axes.hist(words.numpy(), bins=bins.numpy(), color=BLUE, alpha=0.55, label=f"{len(words):,} words")
+    rows = [row for row in d.tokens if row.before.encoder == encoder]
+    for i, row in enumerate(rows):
+        label = d.placeholder if i == 0 else None
+        axes.axvline(row.before.norm, color=RED, lw=1.8, label=label)
+        axes.axvline(row.after.norm, color=GREEN, lw=1.4, ls="--", label="adjusted" if i == 0 else None)
+    axes.axvline(rows[0].before.norm / rows[0].norm_ratio, color=GREY, lw=1.4, ls=":", label=d.anchor)
+    for mark in d.landmarks:
+        if words.min() <= mark.norm <= longest:
+            axes.plot(mark.norm, 0, marker="v", ms=7, color="black", clip_on=False)
+            axes.annotate(
+                mark.token, (mark.norm, 0), (0, 9), textcoords="offset points", fontsize=8, rotation=90
+            )
+    axes.set_xscale("log")
+    _plain_numbers(axes.xaxis)
+    axes.set(xlabel="norm", ylabel="words", title="How long the vector is among the vocabulary's")
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def _plain_numbers(axis: Any) -> None:
+    """1, 2, 5, 10 on a logarithmic axis, not powers of ten alone."""
+    from matplotlib.ticker import LogLocator
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("")
+
+
+def turned(d: Diagnosis) -> Figure:
+    """Each vector by its norm and angle relative to the anchor, before and after."""
+    figure, axes = new(5.2, 3.4)
+    for i, row in enumerate(d.tokens):
+        after = row.after.norm / (row.before.norm / row.norm_ratio)
+        left = torch.tensor(row.cosine_after).clamp(-1, 1).arccos().item()
+        axes.annotate(
+            "", (left, after), (row.angle, row.norm_ratio), arrowprops={"arrowstyle": "->", "color": GREY}
+        )
+        axes.plot(row.angle, row.norm_ratio, "o", color=RED, label=d.placeholder if i == 0 else None)
+        axes.plot(left, after, "s", color=GREEN, label="adjusted" if i == 0 else None)
+    axes.plot(0, 1, "*", color="black", ms=11, label=d.anchor)
+    axes.set_yscale("log")
+    _plain_numbers(axes.yaxis)
+    axes.set(xlabel="angle to the anchor, radians", ylabel="norm ÷ anchor's", title="How far it has drifted")
+    axes.set_xlim(-0.1, 3.2)
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def leak(d: Diagnosis) -> Figure:
+    """The drift of the context's words, of the concept's own and of the sentence, over contexts."""
+    drift = d.prompt.drift  # type: ignore[union-attr]
+    columns = {
+        "context's words": drift.context,
+        "concept's words": drift.concept,
+        "whole sentence": drift.pooled,
+    }
+    figure, axes = new(6.0, 2.7)
+    values = [each[each.isfinite()].clamp(min=1e-6).numpy() for each in columns.values()]
+    parts = axes.boxplot(values, orientation="horizontal", widths=0.5, showfliers=False, patch_artist=True)
+    for box, colour in zip(parts["boxes"], (BLUE, ORANGE, GREY), strict=True):
+        box.set(facecolor=colour, alpha=0.55)
+    axes.set_yticks(range(1, 4), columns)
+    axes.set_xscale("log")
+    axes.invert_yaxis()
+    axes.set(
+        xlabel="drift, 1 − cosine",
+        title="How far the text encoder's vectors moved",
+    )
+    return figure
+
+
+def sentences(d: Diagnosis) -> Figure:
+    """P_V* and P_c on the two directions in which P_c varies most."""
+    drift = d.prompt.drift  # type: ignore[union-attr]
+    Q, P = drift.Q.double(), drift.P.double()
+    centre = Q.mean(0)
+    axes_of_q = torch.linalg.svd(Q - centre, full_matrices=False).Vh[:2].T
+    q, p = (Q - centre) @ axes_of_q, (P - centre) @ axes_of_q
+    figure, axes = new(5.2, 3.8)
+    axes.plot(*torch.stack([q, p]).permute(2, 0, 1).numpy(), color=GREY, lw=0.4, alpha=0.6)
+    axes.plot(*q.T.numpy(), "o", ms=3.5, color=BLUE, label=f"with “{d.anchor}”")
+    axes.plot(*p.T.numpy(), "^", ms=3.5, color=RED, label=f"with “{d.placeholder}”")
+    axes.set(title="The sentences, by their last token", xlabel="first direction", ylabel="second")
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def over_training(found: TrainingDiagnosis) -> Figure:
+    """What the denoiser hears, and what moved in the text, over the steps, with bands over contexts."""
+    steps = [point.step for point in found.points]
+    figure, both = new(9.6, 3.3, columns=2)
+
+    def curve(axes: Any, name: str, colour: str, style: str, label: str) -> None:
+        values = [point.values[name] for point in found.points]
+        axes.plot(steps, [v.value for v in values], style, color=colour, label=label, ms=4)
+        axes.fill_between(
+            steps, [v.low for v in values], [v.high for v in values], color=colour, alpha=0.15, lw=0
+        )
+
+    curve(both[0], "heard", RED, "o-", "context heard")
+    curve(both[0], "heard with TEA", GREEN, "s--", "with TEA")
+    curve(both[0], "presence", ORANGE, "^:", "presence")
+    both[0].axhline(HEARD, color="black", ls=":", lw=1)
+    both[0].set(xlabel="step", title="The denoiser")
+    for name, colour, style in (
+        ("context drift", BLUE, "o-"),
+        ("concept drift", ORANGE, "^:"),
+        ("pooled drift", GREY, "s--"),
+    ):
+        curve(both[1], name, colour, style, name)
+    both[1].set(xlabel="step", title="The text encoder: drift, 1 − cosine")
+    for axes in both:
+        if found.onset is not None:
+            axes.axvline(found.onset, color="black", lw=1)
+        axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def heard(d: Diagnosis) -> Figure:
+    """What the denoiser hears of the context, as it is and adjusted, with the line of the verdict."""
+    rows = [
+        ("as it is", d.probe),
+        *((f"TEA α {alpha:g}", each) for alpha, each in sorted(d.adjusted.items())),
+    ]
+    figure, both = new(6.8, 1.5 + 0.36 * len(rows), columns=2)
+    for axes, name, line, title in (
+        (both[0], "heard", HEARD, "Context heard"),
+        (both[1], "presence", PRESENCE, "Presence of the concept"),
+    ):
+        for y, (_, found) in enumerate(rows):
+            value = getattr(found, name)
+            axes.barh(y, value.value, color=RED if y == 0 else GREEN, alpha=0.6, height=0.6)
+            axes.plot([value.low, value.high], [y, y], color="black", lw=1.2)
+        axes.axvline(line, color="black", ls=":", lw=1.2)
+        axes.axvline(0, color=GREY, lw=0.8)
+        axes.set_yticks(
+            range(len(rows)), [label for label, _ in rows] if name == "heard" else [""] * len(rows)
+        )
+        axes.invert_yaxis()
+        axes.set_title(title)
+        axes.set_xlabel(f"dotted: the verdict's line, {line:g}", fontsize=9)
+    return figure
+
+
+Drawing = tuple[Callable[["Diagnosis"], "Figure"], Callable[["Diagnosis"], bool]]
+FIGURES: dict[str, Drawing] = {
+    "heard": (heard, lambda d: d.probe is not None),
+    "norms": (norms, lambda d: bool(d.tokens and d.word_norms)),
+    "turned": (turned, lambda d: bool(d.tokens)),
+    "leak": (leak, lambda d: d.prompt is not None),
+    "sentences": (sentences, lambda d: d.prompt is not None),
+}
+
+
+def as_svg(figure: Figure) -> str:
+    """The figure as an SVG element, to stand in a page."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write the figure in the format of the name's ending: PNG, SVG."""
+    return write_atomically(path, lambda scratch: figure.savefig(scratch, format=path.suffix[1:], dpi=150))

@@ -1,0 +1,182 @@
+"""Prompt level: what the concept does to the words around it, in the text encoder's output.
+
+Each context is encoded with V* by the personalised encoder and with the anchor by the base one. Token by
+token, words paired with themselves as in ``alignment.py``,
+
+    drift of a word   1 − cos(h, h₀)    h its vector in "V* in the snow", h₀ in "dog in the snow"
+
+for the context's words, where it is *leak*: they are the same words in both; for the concept's own
+tokens, where some of it is the likeness; and for the last token (EOS), which carries the whole sentence
+and which the sets P_V* and P_c are made of.
+
+Positions are right because there is no padding: sentences of one length go together, so an encoder that looks
+left only (CLIP) and one that looks both ways (T5) hear what they would hear alone, and a last pad slot is
+never mistaken for EOS. Norms are compared too, although at prompt level a final LayerNorm holds them.
+
+Source: arXiv:2506.22685 (P_V*, P_c); the pairing and the three kinds of token are ours.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..alignment import ALONE, locate, pair_tokens, phrase_of_tokens
+from ..concept import Concept
+from ..errors import PipelineError
+from ..geometry import norm
+from ..learned_embeds.embedding import FAMILIES
+from ..learned_embeds.loading import encoders_of
+from ..pipelines.anchor_encoder import base_encoder
+from ..placeholders import learned_tokens, substitute
+from .contexts import Contexts
+
+__all__ = ["Encoded", "PromptDrift", "encode", "encode_both", "encoder_of", "prompt_drift", "token_counts"]
+
+TOKENS_AT_ONCE = 4096  # rows × length: 64 sentences of 64 tokens
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One sentence as a text encoder hears it.
+
+    Args:
+        text: with learned tokens of several vectors written out.
+        ids: its tokens, BOS and EOS included, no padding.
+        vectors: ``[tokens, dim]``, the encoder's last hidden state.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    vectors: Tensor
+
+
+@dataclass(frozen=True)
+class PromptDrift:
+    """The drift of every context, and the sets of sentence vectors.
+
+    Args:
+        context: mean drift of the context's words, ``[contexts]``; nan where a context has none.
+        concept: mean drift of the concept's own tokens, ``[contexts]``.
+        pooled: drift of the last token, ``[contexts]``.
+        norm_ratio: mean |h| / |h₀| over all paired tokens, ``[contexts]``.
+        P, Q: the last token's vectors of P_V* and P_c, ``[contexts, dim]``.
+    """
+
+    context: Tensor
+    concept: Tensor
+    pooled: Tensor
+    norm_ratio: Tensor
+    P: Tensor
+    Q: Tensor
+
+
+def encoder_of(pipe: Any) -> tuple[Any, nn.Module]:
+    """The tokenizer and text encoder that are diagnosed: the pipeline's first, a CLIP or a T5.
+
+    Raises: PipelineError.
+    """
+    tokenizer, encoder = next(iter(encoders_of(pipe).values()))
+    kind = getattr(getattr(encoder, "config", None), "model_type", type(encoder).__name__)
+    if kind not in FAMILIES:
+        raise PipelineError(
+            f"diagnose: the text encoder of {type(pipe).__name__} is a {kind}, but prompts are encoded here "
+            "without its template, which only CLIP and T5 do without. Use the denoiser probe alone."
+        )
+    return tokenizer, encoder
+
+
+def token_counts(pipe: Any) -> tuple[Any, int]:
+    """How many tokens a sentence has for the pipeline's encoder, as a function; and how many it takes."""
+    tokenizer, _ = encoder_of(pipe)
+    return (lambda text: len(_ids(tokenizer, _spelled(tokenizer, text)))), tokenizer.model_max_length
+
+
+@torch.inference_mode()
+def encode(tokenizer: Any, encoder: nn.Module, sentences: Sequence[str]) -> list[Encoded]:
+    """Every sentence without padding: those of one length together, shortest first, at no waste."""
+    texts = [_spelled(tokenizer, sentence) for sentence in sentences]
+    rows = [tuple(_ids(tokenizer, text)) for text in texts]
+    vectors: dict[int, Tensor] = {}
+    for batch in _of_one_length(rows):
+        ids = torch.tensor([rows[i] for i in batch], device=_device(encoder))
+        hidden = encoder(input_ids=ids).last_hidden_state.cpu()
+        vectors |= dict(zip(batch, hidden, strict=True))
+    return [Encoded(text, row, vectors[i]) for i, (text, row) in enumerate(zip(texts, rows, strict=True))]
+
+
+def prompt_drift(
+    tokenizer: Any, concept: Concept, ours: Sequence[Encoded], base: Sequence[Encoded]
+) -> PromptDrift:
+    """Compare sentences with V* (``ours``) with the same with the anchor (``base``), pair by pair.
+
+    Raises: PipelineError, when a sentence is not the other with the anchor in it.
+    """
+    rows = [_compared(tokenizer, concept, one, other) for one, other in zip(ours, base, strict=True)]
+    columns = torch.tensor(rows, dtype=torch.float64).T
+    P, Q = (torch.stack([each.vectors[-1] for each in encoded]).float() for encoded in (ours, base))
+    context, own, pooled, ratio = columns
+    return PromptDrift(context, own, pooled, ratio, P, Q)
+
+
+def encode_both(
+    pipe: Any, concept: Concept, contexts: Contexts, base: Any = None
+) -> tuple[list[Encoded], list[Encoded]]:
+    """The contexts with V* by the pipeline's encoder, and with the anchor by the base's (adapters off)."""
+    tokenizer, encoder = encoder_of(pipe)
+    ours = encode(tokenizer, encoder, contexts.about(concept.placeholder))
+    with base_encoder(pipe, base):
+        return ours, encode(tokenizer, encoder_of(pipe)[1], contexts.about(concept.anchor))
+
+
+def _compared(tokenizer: Any, concept: Concept, ours: Encoded, base: Encoded) -> tuple[float, ...]:
+    """Drift of the context's words, of the concept's, of EOS, and the ratio of norms."""
+    placeholder = _spelled(tokenizer, concept.placeholder)
+    twin = substitute(ours.text, [(placeholder, concept.anchor)])
+    tokens, twins = locate(tokenizer, ours.ids, ours.text), locate(tokenizer, base.ids, twin.new_text)
+    if tokens is None or twins is None or not twin.spans:
+        raise PipelineError(
+            f"prompt_drift(): {base.text!r} is not {ours.text!r} with '{concept.anchor}' for "
+            f"'{concept.placeholder}', so their words cannot be paired. Encode the same contexts for both."
+        )
+    partners = torch.tensor(pair_tokens(tokens, twin.spans, twins, twin.new_spans))
+    phrase = torch.tensor(phrase_of_tokens(tokens, twin.spans))
+    word = ~torch.tensor(tokens.special) & (partners != ALONE)
+    h, h0 = ours.vectors.double(), base.vectors.double()[partners]
+    drift = 1 - torch.cosine_similarity(h, h0, dim=-1)
+    ratio = norm(h[word]) / norm(h0[word])
+    parts = (drift[word & (phrase == ALONE)], drift[word & (phrase != ALONE)], drift[-1:], ratio)
+    return tuple(part.mean().item() for part in parts)
+
+
+def _spelled(tokenizer: Any, text: str) -> str:
+    """Learned tokens of several vectors written out, ``<t> <t>_1``, as diffusers does."""
+    for word in set(text.split()):
+        names = learned_tokens(tokenizer, word) if word.startswith("<") else []
+        if len(names) > 1:
+            text = text.replace(word, " ".join(names))
+    return text
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:
+    return tokenizer(text)["input_ids"]
+
+
+def _device(encoder: nn.Module) -> torch.device:
+    return next(encoder.parameters()).device
+
+
+def _of_one_length(rows: Sequence[tuple[int, ...]]) -> Iterator[list[int]]:
+    """Numbers of sentences to encode together: all of one length, at most ``TOKENS_AT_ONCE`` tokens."""
+    by_length: defaultdict[int, list[int]] = defaultdict(list)
+    for i, row in enumerate(rows):
+        by_length[len(row)].append(i)
+    for length in sorted(by_length):
+        group, count = by_length[length], max(1, TOKENS_AT_ONCE // length)
+        for start in range(0, len(group), count):
+            yield group[start : start + count]
