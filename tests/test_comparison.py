@@ -1,5 +1,7 @@
 """Arms differ in what they say they differ in, and in nothing else; the pipeline comes back as it was."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,16 @@ def test_the_base_arm_is_the_model_without_its_adapters(comparison, base_pipe):
         ).max()
         <= 1
     )
+
+
+def test_an_arm_can_have_its_negative_prompt_encoded_by_the_base(lora_pipe):
+    [usual] = tea_arms([0.6])
+    apart = replace(usual, name="apart", negative_encoder="base")
+    drawn = compare(lora_pipe, CONCEPT, PROMPTS, [3], [usual, apart], SETTINGS)
+    with uc.apply(lora_pipe, "sks cat", anchor="cat", alpha=0.6, beta=1.5, negative_encoder="base"):
+        expected = pixels(generate(lora_pipe, [r.prompt for r in drawn.of("apart")], [3, 3], SETTINGS))
+    assert np.abs(arm_pixels(drawn, "apart") - expected).max() <= 1
+    assert (arm_pixels(drawn, "apart") != arm_pixels(drawn, usual.name)).any()
 
 
 def test_the_other_arms_are_the_pipeline_as_given_and_adjusted(comparison, lora_pipe):

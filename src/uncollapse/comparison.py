@@ -36,11 +36,13 @@ class Arm:
         name: a short key, unique in a comparison.
         adjustment: applied to the concept while drawing; ``None`` leaves the prompt as it is.
         personalised: ``False`` draws with the adapters off and the anchor in the placeholder's stead.
+        negative_encoder: takes the place of the concept's.
     """
 
     name: str
     adjustment: Adjustment | None = None
     personalised: bool = True
+    negative_encoder: str | None = None
 
     def asked(self, concept: Concept, template: str) -> str:
         """The prompt as this arm gives it to the pipeline."""
@@ -53,7 +55,9 @@ class Arm:
         if self.adjustment is None:
             return nullcontext()
         a = self.adjustment
-        return apply(pipe, replace(concept, alpha=a.alpha, beta=a.beta, norm_blend=a.norm_blend))
+        negative_encoder = self.negative_encoder or concept.negative_encoder
+        how = replace(concept, alpha=a.alpha, beta=a.beta, norm_blend=a.norm_blend)
+        return apply(pipe, replace(how, negative_encoder=negative_encoder))
 
 
 BASE = Arm("base", personalised=False)

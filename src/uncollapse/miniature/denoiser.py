@@ -18,6 +18,8 @@ ROUNDS = (
     Schedule(steps=11400, batch=32, lr=1e-3, warmup=300, ema=0.998),
     Schedule(steps=2000, batch=32, lr=5e-4, warmup=100, ema=0.998),  # for flags and second subjects
     Schedule(steps=900, batch=32, lr=4e-4, warmup=50, ema=0.995),
+    Schedule(steps=3600, batch=32, lr=6e-4, warmup=100, ema=0.998),
+    Schedule(steps=1000, batch=32, lr=4e-4, warmup=50, ema=0.995),
 )
 UNCAPTIONED = 0.1  # share of pictures seen without a caption, for classifier-free guidance
 SNR_CEILING = 5.0

@@ -1,6 +1,9 @@
 """DreamBooth-LoRA on the miniature: five photographs, one prompt, adapters in the text encoder and the U-Net.
 
-No prior preservation and no regularisation: the short recipe whose collapse the demo cures.
+No prior preservation and no regularisation: the short recipe whose collapse the demo cures. The text encoder
+learns by its queries and keys alone, that is, which word listens to which. Values and the layers after them
+would rewrite every text, the empty one too, and guidance leads away from that: the likeness would go with it.
+Faster U-Net adapters collapse as well, but where no adjustment of the text reaches.
 """
 
 from dataclasses import dataclass
@@ -18,7 +21,7 @@ from .concepts import PersonalConcept
 from .denoiser import v_loss
 from .pixels import to_tensor
 
-TEXT_MODULES = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]
+TEXT_MODULES = ["q_proj", "k_proj"]
 UNET_MODULES = ["to_q", "to_k", "to_v", "to_out.0"]
 
 
@@ -26,10 +29,10 @@ UNET_MODULES = ["to_q", "to_k", "to_v", "to_out.0"]
 class DreamBooth:
     """How the adapters are trained; the rates are per part."""
 
-    steps: int = 250
+    steps: int = 200
     rank: int = 8
-    text_lr: float = 9e-4
-    unet_lr: float = 3e-3
+    text_lr: float = 4e-3
+    unet_lr: float = 1e-3
     seed: int = 0
 
 

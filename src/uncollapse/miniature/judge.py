@@ -82,10 +82,15 @@ class Judge(nn.Module):
         return {name: head(features) for name, head in self.heads.items()}
 
     @torch.no_grad()
+    def decide(self, pixels: Tensor) -> dict[str, Tensor]:
+        """Class indices per attribute ``[n]``, by the logits of a picture and its mirror image together."""
+        seen, mirrored = self(pixels), self(pixels.flip(-1))
+        return {name: (seen[name] + mirrored[name]).argmax(1) for name in HEADS}
+
     def read(self, images: Sequence[Image.Image]) -> list[Reading]:
         """Read each picture, of any size."""
-        logits = self(clip_pixels(list(images)))
-        answers = {name: [HEADS[name][i] for i in out.argmax(1).tolist()] for name, out in logits.items()}
+        decided = self.decide(clip_pixels(list(images)))
+        answers = {name: [HEADS[name][i] for i in indices.tolist()] for name, indices in decided.items()}
         return [
             Reading(**dict(zip(answers, row, strict=True))) for row in zip(*answers.values(), strict=True)
         ]
@@ -142,13 +147,10 @@ def train_judge(pictures: Tensor, folder: Path, rounds: Sequence[Schedule] = ROU
     return model
 
 
-@torch.no_grad()
 def accuracy(judge: Judge, count: int = 2000) -> dict[str, float]:
     """Share of held-out renders read rightly, per attribute, where the style shows it."""
     scenes = [held_out_scene(10_000 + i) for i in range(count)]
-    logits = judge(to_tensor([render(s) for s in scenes]))
+    decided = judge.decide(to_tensor([render(s) for s in scenes]))
     truth = labels(scenes)
     shown = {name: truth[name] != UNSEEN for name in HEADS}
-    return {
-        name: (logits[name].argmax(1) == truth[name])[shown[name]].float().mean().item() for name in HEADS
-    }
+    return {name: (decided[name] == truth[name])[shown[name]].float().mean().item() for name in HEADS}

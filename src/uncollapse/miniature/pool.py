@@ -73,15 +73,7 @@ def training_chances(size: int) -> Tensor:
     """
 
     def chance(scene: Scene) -> float:
-        extra = (
-            4.0
-            if scene.second
-            else 1.0
-            if not scene.accessory
-            else 10.0
-            if scene.accessory == "flag"
-            else 2.0
-        )
+        extra = 5.0 if scene.accessory == "flag" else 3.0 if scene.accessory or scene.second else 1.0
         return extra * (2.0 if scene.pattern else 1.0)
 
     return torch.tensor([chance(training_scene(i)) for i in range(size)])
