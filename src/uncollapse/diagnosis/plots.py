@@ -123,6 +123,7 @@ def leak(d: Diagnosis) -> Figure:
         box.set(facecolor=colour, alpha=0.55)
     axes.set_yticks(range(1, 4), columns)
     axes.set_xscale("log")
+    _plain_numbers(axes.xaxis)
     axes.invert_yaxis()
     axes.set(
         xlabel="drift, 1 − cosine",
