@@ -1,6 +1,6 @@
 """The demo's table over every bundled concept: context and likeness kept, CLIP-T, CLIP-I, by adjustment.
 
-    python benchmarks/demo_table.py                  # 6 concepts × 8 prompts × 8 seeds: a quarter of an hour
+    python benchmarks/demo_table.py                  # 6 concepts × 8 prompts × 8 seeds: half an hour
     python benchmarks/demo_table.py --seeds 2 --concept cat
 
 Base model, personalised model, the paper's settings (α 0.2, β 1.5), each α at the demo's β, and the largest
