@@ -1,24 +1,25 @@
-"""What the verdict's thresholds rest on, and how often it is right: the denoiser probe against the
-judge's eyes.
+"""What the verdict's thresholds rest on, and how often it is right: probe and text against the judge's eyes.
 
+    python benchmarks/training_curves.py                      # first: the trainings, and their pictures
     python benchmarks/diagnosis_verdict.py                    # measures what is missing, then judges
     python benchmarks/diagnosis_verdict.py --judge-only       # from the records of an earlier run
-    python benchmarks/diagnosis_verdict.py --folder RUN …     # trajectories of trainings besides
 
-A *state* is a bundled LoRA at some strength in text encoder and U-Net, or adjusted, or a checkpoint of a
-trajectory. Of each, the images say how much of the asked-for context and of the likeness is kept (the
-judge, on prompts × seeds pictures), the probe and the text say what they say, and one line of JSON keeps
-it all, so a run that is cut short goes on where it stopped. Truth: dominating where under 75 % of the
-contexts are kept, else overlooked where under 25 % of the likeness is, else healthy.
+A *state* is a checkpoint of one of the runs of `training_curves.py` (eight recipes of three methods, six
+concepts, up to two seeds, nine steps), or the last one of a run with an adjustment in force. Of each, 32
+pictures say how much of the asked-for context and of the likeness is kept, as the judge reads them; the probe
+and the text encoder say what they say. Truth: dominating where under 75 % of the contexts are kept, else
+overlooked where under 25 % of the likeness is, else healthy.
 
 Thresholds are fitted to the rank of balanced accuracy on all concepts but one and judge that one; what is
 reported is over the concepts left out. The last line fits them on all: those stand in ``verdict.py``.
 """
 
+from __future__ import annotations
+
 import json
+import multiprocessing
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,130 +27,71 @@ import numpy as np
 import torch
 import typer
 from scipy.stats import spearmanr
+from training_curves import RECIPES, WORK, at, folder_of, pictures_say, runs, settings_of, trained
+from training_curves import measured as pictures_of
 
 import uncollapse as uc
 from uncollapse import miniature
-from uncollapse.cli.bundled import bundled_contexts, bundled_pipeline
-from uncollapse.comparison import PERSONALISED, compare
+from uncollapse.cli.bundled import bundled_contexts
 from uncollapse.diagnosis.distances import energy
 from uncollapse.diagnosis.probe import base_response, probe, response
 from uncollapse.diagnosis.prompts import encode_both, encoder_of, prompt_drift
 from uncollapse.diagnosis.spread import set_spread
-from uncollapse.generation import GenerationSettings
-from uncollapse.learned_embeds import load_into
-from uncollapse.loading import load_lora
-from uncollapse.measures import judge_measure
-from uncollapse.trajectory import read_trajectory
+from uncollapse.diagnosis.verdict import PROMPT_BETA
+from uncollapse.output import save_text
 
 RESULTS = Path(__file__).parent / "results" / "diagnosis_verdict.jsonl"
-SETTINGS = GenerationSettings(num_inference_steps=12, guidance_scale=4.0, batch_size=16)
 KEPT, LIKE = 75.0, 25.0
-STRENGTHS = [
-    (1.0, 1.0),
-    (0.75, 0.75),
-    (0.5, 0.5),
-    (0.25, 0.25),
-    (1.0, 0.0),
-    (0.5, 0.0),
-    (0.0, 1.0),
-    (0.0, 0.5),
-]
-ALPHAS = (0.2, 0.4, 0.6)
+SEEDS = 2
+ALPHA = 0.4
+ADJUSTED = ("dreambooth", "textual inversion", "custom diffusion")  # these runs' last states, also adjusted
+PROBED = ("heard", "cosine", "response", "presence")
 TEXT = ("context drift", "concept drift", "pooled drift", "energy", "spread")
 
 
-@contextmanager
-def strength(pipe: Any, text: float, unet: float) -> Iterator[None]:
-    """The LoRA at some of its strength in either part."""
-    layers = [
-        (layer, share)
-        for model, share in ((pipe.text_encoder, text), (pipe.unet, unet))
-        for layer in model.modules()
-        if hasattr(layer, "lora_A")
-    ]
-    before = [dict(layer.scaling) for layer, _ in layers]
-    for layer, share in layers:
-        layer.scaling = {name: share * value for name, value in layer.scaling.items()}
-    try:
-        yield
-    finally:
-        for (layer, _), scaling in zip(layers, before, strict=True):
-            layer.scaling = scaling
-
-
-def bundled_states(personal: Any) -> Iterator[tuple[str, Any]]:
-    """(name, pipeline) of each state of a bundled LoRA; the pipeline is in that state while it is out."""
-    pipe = bundled_pipeline(personal)
-    for text, unet in STRENGTHS:
-        with strength(pipe, text, unet):
-            yield f"text {text:g}, unet {unet:g}", pipe
-    for alpha in ALPHAS:
-        with uc.apply(pipe, personal.placeholder, anchor=personal.anchor, alpha=alpha, beta=1.0):
-            yield f"TEA {alpha:g}", pipe
-
-
-def trajectory_states(folder: Path) -> Iterator[tuple[str, Any]]:
-    """The checkpoints of one training."""
-    trajectory = read_trajectory(folder)
-    for checkpoint in trajectory.checkpoints:
-        pipe = miniature.load_pipeline()
-        if trajectory.method == "textual-inversion":
-            load_into(pipe, trajectory.path(checkpoint), trajectory.placeholder)
-        else:
-            load_lora(pipe, trajectory.path(checkpoint))
-        yield f"{trajectory.method}, step {checkpoint.step}", pipe
-
-
-def images_say(pipe: Any, personal: Any, concept: uc.Concept, seeds: int) -> dict[str, float]:
-    """Per cent of context and of likeness kept."""
-    measures = [judge_measure(miniature.load_judge().read, personal.matches)]
-    prompts = miniature.context_prompts(personal)
-    found = compare(pipe, concept, prompts, range(seeds), [PERSONALISED], SETTINGS, measures)
-    summary = found.summary(PERSONALISED.name)
-    return {"kept": summary["context_kept"].percent, "like": summary["identity_kept"].percent}
-
-
-def probe_says(pipe: Any, concept: uc.Concept, contexts: Any, reference: Any) -> dict[str, float]:
+def probe_says(pipe: Any, placeholder: str, contexts: Any, reference: Any) -> dict[str, float]:
     """The denoiser's figures."""
-    found = probe(response(pipe, concept.placeholder, contexts.first(16).templates), reference)
-    return {name: getattr(found, name).value for name in ("response", "cosine", "heard", "presence")}
+    found = probe(response(pipe, placeholder, contexts.first(16).templates), reference)
+    return {name: getattr(found, name).value for name in PROBED}
 
 
-def text_says(pipe: Any, concept: uc.Concept, contexts: Any) -> dict[str, float]:
+def text_says(pipe: Any, concept: uc.Concept, contexts: Any, base: Any) -> dict[str, float]:
     """The text encoder's figures."""
-    drift = prompt_drift(encoder_of(pipe)[0], concept, *encode_both(pipe, concept, contexts))
+    drift = prompt_drift(encoder_of(pipe)[0], concept, *encode_both(pipe, concept, contexts, base))
     spread = set_spread(drift.P, drift.Q).euclidean / set_spread(drift.Q).euclidean
     means = (each.nanmean().item() for each in (drift.context, drift.concept, drift.pooled))
     return dict(zip(TEXT, (*means, energy(drift.P, drift.Q, paired=True), spread), strict=True))
 
 
-def measure(name: str, states: Iterator, placeholder: str, seeds: int, records: list, file: Path) -> None:
-    """Add a record for each state that has none."""
-    personal = miniature.CONCEPTS[name]
-    concept = uc.Concept(placeholder, personal.anchor)
-    contexts, reference = bundled_contexts(personal), None
-    for state, pipe in states:
-        record = next((r for r in records if (r["concept"], r["state"]) == (name, state)), None)
-        if record is None:
-            record = {"concept": name, "state": state}
-            records.append(record)
-        if reference is None:
-            reference = base_response(pipe, concept, contexts.first(16).templates)
-        if "kept" not in record:
-            record |= images_say(pipe, personal, concept, seeds)
-        if "heard" not in record:
-            record |= probe_says(pipe, concept, contexts, reference)
-        if TEXT[0] not in record and not state.startswith("TEA"):  # an adjustment is made after the encoder
-            record |= text_says(pipe, concept, contexts)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
-        print(
-            f"{time.strftime('%X')} {name}, {state}: kept {record['kept']:.0f}, heard {record['heard']:.2f}"
-        )
+def measured(work: Path, recipe: str, name: str, seed: int) -> list[dict]:
+    """The records of one run's states, made unless they are there."""
+    torch.set_num_threads(1)
+    file = folder_of(work, recipe, name, seed) / "diagnosis.json"
+    if file.exists():
+        return json.loads(file.read_text())
+    pictures, trajectory = pictures_of(work, recipe, name, seed), trained(work, recipe, name, seed)
+    personal, base = miniature.CONCEPTS[name], miniature.load_pipeline()
+    concept = uc.Concept(settings_of(recipe, personal, seed).concept, personal.anchor)
+    contexts = bundled_contexts(personal)
+    reference = base_response(base, concept, contexts.first(16).templates)
+    records = []
+    for seen, checkpoint in zip(pictures, trajectory.checkpoints, strict=True):
+        pipe = at(trajectory, checkpoint)
+        said = probe_says(pipe, concept.placeholder, contexts, reference)
+        records.append({**seen, "alpha": 0.0, **said, **text_says(pipe, concept, contexts, base)})
+    if recipe in ADJUSTED:
+        beta = {} if trajectory.method == "textual-inversion" else {"beta": PROMPT_BETA}
+        moved = uc.Concept(concept.placeholder, concept.anchor, alpha=ALPHA, **beta)
+        with uc.apply(pipe, moved, base=base):
+            seen = pictures_say(pipe, personal, concept.placeholder)
+            said = probe_says(pipe, concept.placeholder, contexts, reference)
+        records.append({**pictures[-1], **seen, "alpha": ALPHA, **said})
+    save_text(json.dumps(records), file)
+    return records
 
 
 def truth(record: dict) -> str:
-    """The word for what the images kept."""
+    """The word for what the pictures kept."""
     if record["kept"] < KEPT:
         return "dominating"
     return "overlooked" if record["like"] < LIKE else "healthy"
@@ -163,8 +105,7 @@ def word(record: dict, heard: float, presence: float) -> str:
 
 
 def best_split(values: list[float], below: list[bool]) -> float:
-    """The threshold under which ``below`` lies with the best balanced accuracy; halfway between "
-    "neighbours."""
+    """The threshold under which ``below`` lies with the best balanced accuracy."""
     values, below = np.array(values), np.array(below)
     order = np.unique(values)
     splits = (order[:-1] + order[1:]) / 2
@@ -180,6 +121,14 @@ def fitted(records: list[dict]) -> tuple[float, float]:
     return heard, best_split([r["presence"] for r in rest], [truth(r) == "overlooked" for r in rest])
 
 
+def judged(records: list[dict]) -> list[str]:
+    """A word for each record, by thresholds fitted without its concept."""
+    thresholds = {
+        name: fitted([r for r in records if r["concept"] != name]) for name in {r["concept"] for r in records}
+    }
+    return [word(r, *thresholds[r["concept"]]) for r in records]
+
+
 def rank(records: list[dict], score: str) -> float:
     """Spearman's correlation of a score with the context kept."""
     return spearmanr([r[score] for r in records], [r["kept"] for r in records])[0]
@@ -187,48 +136,77 @@ def rank(records: list[dict], score: str) -> float:
 
 def report(records: list[dict]) -> None:
     """Rank correlations, verdicts on concepts left out, failures."""
-    names = sorted({r["concept"] for r in records})
-    print(f"\n{len(records)} states of {len(names)} concepts; truth:", end=" ")
+    plain = [r for r in records if not r["alpha"]]
+    methods = {m: [r for r in plain if r["recipe"].startswith(m)] for m in ADJUSTED}
+    print(f"\n{len(records)} states, {len(plain)} of them unadjusted; truth:", end=" ")
     print({w: sum(truth(r) == w for r in records) for w in ("dominating", "healthy", "overlooked")})
-    for score in ("heard", "response", "cosine", "presence"):
-        print(f"rank correlation with context kept, {score}: {rank(records, score):+.2f}")
-    with_text = [r for r in records if TEXT[0] in r]
-    for score in TEXT:
-        print(f"  text alone ({len(with_text)} states not adjusted), {score}: {rank(with_text, score):+.2f}")
-    print(f"  heard, on those same states: {rank(with_text, 'heard'):+.2f}")
-    right, two_way, wrong = 0, 0, []
-    for name in names:
-        thresholds = fitted([r for r in records if r["concept"] != name])
-        for r in (r for r in records if r["concept"] == name):
-            found = word(r, *thresholds)
-            right += found == truth(r)
-            two_way += (found == "dominating") == (truth(r) == "dominating")
-            if found != truth(r):
-                figures = ", ".join(f"{k} {r[k]:.2f}" for k in ("kept", "like", "heard", "presence"))
-                wrong.append(f"  {name}, {r['state']}: {truth(r)} called {found} ({figures})")
-    share = 100 * right / len(records)
-    print(f"verdicts on concepts left out: {right} of {len(records)} right ({share:.0f} %)")
-    print(f"  dominating or not: {two_way} of {len(records)} right ({100 * two_way / len(records):.0f} %)")
-    print(*wrong, sep="\n")
-    print("fitted on all: HEARD {:.2f}, PRESENCE {:.2f}".format(*fitted(records)))
+    print(f"rank correlation with the context kept   {'all':>6}", *(f"{m:>18}" for m in methods))
+    for score in (*PROBED, *TEXT):
+        each = [rank(group, score) for group in (plain, *methods.values())]
+        print(f"  {score:38} {each[0]:+6.2f}", *(f"{value:+18.2f}" for value in each[1:]))
+    print(f"  heard, adjusted states too              {rank(records, 'heard'):+.2f}")
+    words = judged(records)
+    later = [(r, w) for r, w in zip(records, words, strict=True) if r["step"]]
+    for title, pairs in (
+        ("all", list(zip(records, words, strict=True))),
+        ("after step 0", later),
+        ("adjusted", [(r, w) for r, w in later if r["alpha"]]),
+        *((m, [(r, w) for r, w in later if r["recipe"].startswith(m)]) for m in ADJUSTED),
+    ):
+        right = sum(w == truth(r) for r, w in pairs)
+        two = sum((w == "dominating") == (truth(r) == "dominating") for r, w in pairs)
+        share, share_two = 100 * right / len(pairs), 100 * two / len(pairs)
+        print(
+            f"verdicts on concepts left out, {title}: {right} of {len(pairs)} right ({share:.0f} %); "
+            f"dominating or not: {two} ({share_two:.0f} %)"
+        )
+    print("\ntruth called verdict: how many")
+    found = [(truth(r), w) for r, w in zip(records, words, strict=True)]
+    for pair in sorted(set(found)):
+        print(f"  {pair[0]:10} called {pair[1]:10} {found.count(pair)}")
+    print("\nfailures:")
+    for r, w in zip(records, words, strict=True):
+        if w != truth(r):
+            figures = ", ".join(f"{k} {r[k]:.2f}" for k in ("kept", "like", "heard", "presence"))
+            state = f"{r['recipe']}, {r['concept']}, seed {r['seed']}, step {r['step']}, alpha {r['alpha']:g}"
+            print(f"  {state}: {truth(r)} called {w} ({figures})")
+    print("\nlast states as they are, and with alpha", ALPHA)
+    for method in ADJUSTED:
+        both = [
+            r for r in records if r["recipe"] == method and r["step"] == RECIPES[method].settings["steps"]
+        ]
+        for alpha in (0.0, ALPHA):
+            group = [r for r in both if r["alpha"] == alpha]
+            names = ("kept", "like", "heard")
+            means = ", ".join(f"{n} {np.mean([r[n] for r in group]):.2f}" for n in names)
+            print(f"  {method:18} alpha {alpha:g}: {means} ({len(group)} runs)")
+    print("\nfitted on all: HEARD {:.2f}, PRESENCE {:.2f}".format(*fitted(records)))
 
 
 def main(
     judge_only: Annotated[bool, typer.Option("--judge-only", help="Measure nothing.")] = False,
-    seeds: Annotated[int, typer.Option(help="Pictures of each of the eight prompts.")] = 2,
-    folder: Annotated[list[Path] | None, typer.Option(help="A trajectory of the miniature.")] = None,
+    workers: Annotated[int, typer.Option(help="Runs at a time, each with one thread.")] = 2,
+    work: Annotated[Path, typer.Option(help="Where `training_curves.py` keeps its runs.")] = WORK,
     results: Annotated[Path, typer.Option(help="Where the records are kept.")] = RESULTS,
 ) -> None:
     """Measure what is missing and judge."""
-    torch.set_num_threads(1)
-    records = [json.loads(line) for line in results.open()] if results.exists() else []
-    for name, personal in ({} if judge_only else miniature.CONCEPTS).items():
-        measure(name, bundled_states(personal), personal.placeholder, seeds, records, results)
-    for each in [] if judge_only else folder or []:
-        t = read_trajectory(each)
-        name = next(n for n, c in miniature.CONCEPTS.items() if c.anchor == t.class_word)
-        measure(name, trajectory_states(each), t.placeholder, seeds, records, results)
-    report(records)
+    if not judge_only:
+        known = {}
+        fresh = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
+            chosen = runs(list(RECIPES), list(miniature.CONCEPTS), SEEDS)
+            jobs = {pool.submit(measured, work, *run): run for run in chosen}
+            for job in as_completed(jobs):
+                known[jobs[job]] = records = job.result()
+                course = ", ".join(f"{r['kept']:.0f}/{r['heard']:.2f}" for r in records)
+                print(time.strftime("%X"), *jobs[job], course, flush=True)
+        lines = [json.dumps(_rounded(r)) + "\n" for key in sorted(known) for r in known[key]]
+        save_text("".join(lines), results)
+    report([json.loads(line) for line in results.open(encoding="utf-8")])
+
+
+def _rounded(record: dict) -> dict:
+    return {k: round(v, 4) if isinstance(v, float) else v for k, v in record.items()}
 
 
 if __name__ == "__main__":

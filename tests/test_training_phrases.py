@@ -94,6 +94,19 @@ def test_the_parts_move_in_their_own_time(pipe, photos, tmp_path):
     assert 0 == text[0] == text[1] == text[2] < text[3] != text[4]
 
 
+def test_only_the_named_text_layers_get_adapters(pipe, photos, tmp_path):
+    dreambooth(pipe, photos, tmp_path / "out", text_lr=1e-2, text_layers="q_proj, k_proj")
+    with safe_open(tmp_path / "out" / "pytorch_lora_weights.safetensors", framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith("text_encoder")]  # noqa: SIM118
+    layers = {name.split(".self_attn.")[1].split(".")[0] for name in names}
+    assert layers == {"q_proj", "k_proj"}
+
+
+def test_a_text_layer_that_is_none_is_refused():
+    with pytest.raises(TrainingError, match=r"text_layers='q_proj,fc1'.*q_proj, k_proj, v_proj, out_proj"):
+        DreamBoothLoRA(**{**LORA, "text_lr": 1e-3, "text_layers": "q_proj,fc1"})
+
+
 def test_a_frozen_text_encoder_encodes_once(pipe, photos, tmp_path, monkeypatch):
     calls = []
     encode_prompt = pipe.encode_prompt

@@ -28,7 +28,7 @@ __all__ = ["DreamBoothLoRA", "dreambooth_lora"]
 
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 JOINT_ATTENTION = [*ATTENTION, "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out"]  # Flux
-CLIP_ATTENTION = ["q_proj", "k_proj", "v_proj", "out_proj"]
+CLIP_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,9 @@ class DreamBoothLoRA(PhraseSettings):
         placeholder: the phrase for the concept, a rare word and its class: "sks cat".
         lr: learning rate of the denoiser's adapters.
         text_lr: of the CLIP text encoders'; None leaves them frozen.
+        text_layers: which of their attention's layers get adapters, with commas between. Queries and keys
+            alone change which word listens to which, and leave the empty prompt, which guidance leads away
+            from, as it was.
         text_from: the step at which the text encoders' adapters begin to move.
         denoiser_until: the step at which the denoiser's stop; None for never.
         rank: of the adapters.
@@ -46,6 +49,7 @@ class DreamBoothLoRA(PhraseSettings):
 
     lr: float = 1e-4
     text_lr: float | None = None
+    text_layers: str = ",".join(CLIP_ATTENTION)
     text_from: int = 0
     denoiser_until: int | None = None
     rank: int = 8
@@ -60,12 +64,19 @@ class DreamBoothLoRA(PhraseSettings):
             raise self.refused(
                 "text_lr", "it must be greater than 0, or None to leave the text encoders frozen"
             )
+        if not set(self.text_targets) <= set(CLIP_ATTENTION):
+            raise self.refused("text_layers", f"a CLIP attention has {', '.join(CLIP_ATTENTION)}")
         if self.semantic_preservation and self.text_lr is None:
             raise self.refused("semantic_preservation", "with the text encoders frozen it changes nothing")
         if self.denoiser_until is not None and (self.text_lr is None or self.text_from > self.denoiser_until):
             raise self.refused(
                 "denoiser_until", "nothing would move after it; begin with the text encoders by then"
             )
+
+    @property
+    def text_targets(self) -> list[str]:
+        """``text_layers``, one by one."""
+        return [name.strip() for name in self.text_layers.split(",")]
 
 
 @contextmanager
@@ -102,7 +113,7 @@ def _adapters(family: Family, settings: DreamBoothLoRA) -> Iterator[list[str]]:
         )
     parts = {"transformer": JOINT_ATTENTION} if isinstance(family, Flow) else {"unet": ATTENTION}
     if settings.text_lr is not None:
-        parts |= dict.fromkeys(_clip_encoders(pipe), CLIP_ATTENTION)
+        parts |= dict.fromkeys(_clip_encoders(pipe), settings.text_targets)
     try:
         for name, targets in parts.items():
             config = LoraConfig(
