@@ -67,7 +67,9 @@ def train(
     base_model = str(base_model or pipe.name_or_path or type(pipe).__name__)
     accelerator = make_accelerator(settings, family.device, folder)
     accelerator.wait_for_everyone()  # nobody writes before all have looked
-    start = Trajectory(folder, "", settings.concept, settings.class_word, base_model)
+    start = Trajectory(
+        folder, "", settings.concept, settings.class_word, base_model, settings=settings.recorded()
+    )
     metadata = {"class_word": settings.class_word, "base_model": base_model}
     with _frozen(family, settings), torch.random.fork_rng():
         torch.manual_seed(settings.seed)
