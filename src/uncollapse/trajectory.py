@@ -28,7 +28,7 @@ __all__ = ["METHODS", "Checkpoint", "Trajectory", "read_trajectory", "write_traj
 
 NAME = "trajectory.json"
 FORMAT = 1
-METHODS = ("textual-inversion", "dreambooth-lora", "custom-diffusion")
+METHODS = ("textual-inversion", "reversion", "dreambooth-lora", "custom-diffusion")
 TEXTS = ("placeholder", "class_word", "base_model")
 NUMBERS = ("loss", "norm", "cosine")
 

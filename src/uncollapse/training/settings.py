@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ..anchors import check_anchor
 from ..errors import TrainingError
@@ -43,6 +43,8 @@ class Settings:
 
     Raises: TrainingError, AnchorError, for settings that contradict each other or mean nothing.
     """
+
+    captioned: ClassVar[bool] = False  # whether each photo has a prompt of its own
 
     placeholder: str
     class_word: str
