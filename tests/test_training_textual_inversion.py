@@ -109,6 +109,14 @@ def test_the_gradient_is_that_of_the_usual_recipe(pipe):
     assert ours.abs().min(1).values.gt(0).all()
 
 
+def test_another_seed_draws_other_noise_from_the_first_step_on(pipe, photos, tmp_path):
+    losses = [
+        learn(pipe, photos, tmp_path / f"{seed}", seed=seed, steps=1).checkpoints[-1].loss
+        for seed in (0, 1, 2, 2**32 - 1)
+    ]
+    assert len(set(losses)) == 4
+
+
 def test_it_learns(pipe, photos, tmp_path):
     """On one noise level for all, what is learned fits the photos better than what it started from."""
     learn(pipe, photos, tmp_path / "out", steps=30, lr=0.1)

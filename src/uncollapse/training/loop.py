@@ -146,10 +146,11 @@ class _Run:
                 parameter.requires_grad_(group.moves_at(self.step))
 
     def _generator(self, part: int) -> torch.Generator:
-        """Of one batch; no two of a run share a seed."""
+        """Of one batch; no two of a run share a seed, and the runs of other seeds begin far away."""
         number = self.step * self.settings.gradient_accumulation + part
         number = number * self.accelerator.num_processes + self.accelerator.process_index
-        return torch.Generator().manual_seed((self.settings.seed << 32) + number)
+        # torch's generator takes the lowest 32 bits, over which multiples of 2³²/φ are spread evenly
+        return torch.Generator().manual_seed((self.settings.seed * 0x9E3779B9 + number) % 2**32)
 
     def _move(self) -> None:
         accelerator = self.accelerator
