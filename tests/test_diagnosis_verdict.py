@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -183,8 +184,9 @@ def test_a_training_is_what_its_checkpoints_are_alone(trainings):
     assert found.sentence.startswith("From step 0 to 300 the context heard went from ")
 
 
-def test_rows_are_swapped_in_place(trainings):
-    _, inversion = trainings
+@pytest.mark.parametrize("method", ["textual-inversion", "reversion"])
+def test_rows_are_swapped_in_place(trainings, method):
+    inversion = replace(trainings[1], method=method)
     found = diagnose_trajectory(inversion, make_pipeline, CONTEXTS, ProbeSettings(seeds=(0,)), 4)
     assert len(found.points) == 4
     own = [point.values["concept drift"].value for point in found.points]

@@ -28,7 +28,7 @@ def test_a_system_error_becomes_a_sentence(tmp_path):
     def no_space(unfinished):
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OutputError, match=r"report\.html.*No space left on device"):
+    with pytest.raises(OutputError, match=r"report\.html.*No space left on device\. Make room"):
         write_atomically(tmp_path / "report.html", no_space)
     assert list(tmp_path.iterdir()) == []
 

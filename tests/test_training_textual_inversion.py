@@ -78,6 +78,15 @@ def test_the_trajectory_starts_at_the_class_word_and_ends_at_the_result(pipe, ph
     }
 
 
+def test_the_manifest_says_how_to_train_it_again(pipe, photos, tmp_path):
+    chosen = {"checkpoint_steps": range(0, 4, 2), "lr": 0.02, "pull": 0.5, "seed": 3}
+    first = learn(pipe, photos, tmp_path / "first", **chosen)
+    written = TextualInversion(**read_trajectory(tmp_path / "first").settings)
+    assert written == TextualInversion(**{**CAT, **chosen, "steps": 4, "checkpoint_steps": [0, 2]})
+    again = train(pipe, photos, tmp_path / "again", written)
+    assert again.checkpoints == first.checkpoints
+
+
 def test_the_gradient_is_that_of_the_usual_recipe(pipe):
     """There the table is enlarged, and its whole gradient computed to keep one row of it."""
     family = family_of(pipe)
@@ -98,6 +107,14 @@ def test_the_gradient_is_that_of_the_usual_recipe(pipe):
     assert usual.item() == pytest.approx(loss.item(), rel=1e-6)
     torch.testing.assert_close(ours, gradient[-2:], atol=1e-7, rtol=1e-4)
     assert ours.abs().min(1).values.gt(0).all()
+
+
+def test_another_seed_draws_other_noise_from_the_first_step_on(pipe, photos, tmp_path):
+    losses = [
+        learn(pipe, photos, tmp_path / f"{seed}", seed=seed, steps=1).checkpoints[-1].loss
+        for seed in (0, 1, 2, 2**32 - 1)
+    ]
+    assert len(set(losses)) == 4
 
 
 def test_it_learns(pipe, photos, tmp_path):

@@ -1,6 +1,7 @@
 """The manifest of a trajectory: what is written is what is read, and what is wrong with one is said."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +19,8 @@ def trajectory(tmp_path):
         Checkpoint(0, "steps/step-000000.safetensors", None, 0.39, 1.0),
         Checkpoint(100, "steps/step-000100.safetensors", 0.31, 0.5, 0.41),
     )
-    return Trajectory(tmp_path, "textual-inversion", "<my-çat>", "cat", "some/model", checkpoints)
+    settings = {"steps": 100, "lr": 0.005, "checkpoint_steps": [0], "initialiser": None}
+    return Trajectory(tmp_path, "textual-inversion", "<my-çat>", "cat", "some/model", checkpoints, settings)
 
 
 def test_what_is_written_is_read(trajectory, tmp_path):
@@ -31,8 +33,17 @@ def test_what_is_written_is_read(trajectory, tmp_path):
 def test_the_manifest_is_what_the_format_says(trajectory, tmp_path):
     write_trajectory(trajectory)
     data = json.loads((tmp_path / NAME).read_text(encoding="utf-8"))
-    assert list(data) == ["format", "method", "placeholder", "class_word", "base_model", "checkpoints"]
+    names = ["format", "method", "placeholder", "class_word", "base_model", "checkpoints", "settings"]
+    assert list(data) == names
     assert list(data["checkpoints"][0]) == ["step", "file", "loss", "norm", "cosine"]
+
+
+def test_a_manifest_without_settings_is_read(trajectory, tmp_path):
+    path = write_trajectory(trajectory)
+    data = json.loads(path.read_text(encoding="utf-8"))
+    del data["settings"]
+    path.write_text(json.dumps(data), encoding="utf-8")
+    assert read_trajectory(tmp_path) == replace(trajectory, settings={})
 
 
 def test_a_folder_without_one(tmp_path):
@@ -49,6 +60,7 @@ def test_a_folder_without_one(tmp_path):
         (lambda d: d.pop("placeholder"), "placeholder"),
         (lambda d: d.update(class_word=3), "class_word"),
         (lambda d: d.update(checkpoints=3), "damaged"),
+        (lambda d: d.update(settings=[1]), "settings"),
         (lambda d: d["checkpoints"].reverse(), "order"),
         (lambda d: d["checkpoints"][0].pop("loss"), "loss"),
         (lambda d: d["checkpoints"][0].update(norm="long"), "norm"),

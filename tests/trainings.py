@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -15,6 +16,14 @@ def make_photos(folder: Path, count: int = 3, size: tuple[int, int] = (20, 18)) 
     for i, colour in zip(range(count), COLOURS, strict=False):
         Image.new("RGB", size, colour).save(folder / f"{i}.png")
     return folder
+
+
+def write_captions(folder: Path, captions: dict[str, str]) -> Path:
+    """The photos' own prompts, as ReVersion wants them."""
+    lines = [json.dumps({"file_name": name, "text": text}) + "\n" for name, text in captions.items()]
+    path = folder / "metadata.jsonl"
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
 
 
 def everything(pipe) -> dict:

@@ -74,6 +74,17 @@ def load_lora(pipe: Any, lora: str | Path) -> None:
         )
 
 
+def image_paths(folder: str | Path) -> list[Path]:
+    """All PNG, JPEG and WebP files of a folder, by name.
+
+    Raises: FileFormatError, for a folder that holds none.
+    """
+    paths = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise FileFormatError(f"'{folder}' holds no PNG, JPEG or WebP image. Give a folder of photos.")
+    return paths
+
+
 def load_images(folder: str | Path) -> list[Image]:
     """All PNG, JPEG and WebP images of a folder, by name, turned upright.
 
@@ -81,11 +92,8 @@ def load_images(folder: str | Path) -> list[Image]:
     """
     from PIL import Image, ImageOps
 
-    paths = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not paths:
-        raise FileFormatError(f"'{folder}' holds no PNG, JPEG or WebP image. Give a folder of photos.")
     images = []
-    for path in paths:
+    for path in image_paths(folder):
         try:
             with Image.open(path) as image:
                 images.append(ImageOps.exif_transpose(image).convert("RGB"))

@@ -1,13 +1,15 @@
-"""What commands leave behind: pictures with their settings, texts; whole files or none.
+"""What commands leave behind: pictures with their settings, tensors, texts; whole files or none.
 
 A folder is tried before the long work starts, and a refusal of the system becomes one sentence.
 """
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from .files import writing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
 
 
 def check_writable(folder: Path) -> None:
@@ -49,6 +52,27 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
     return path
 
 
+def save_torch(data: Any, path: Path) -> Path:
+    """Save ``data`` as ``torch.save`` does.
+
+    Like safetensors it is made in memory first: written straight to a disk that is full, both raise errors
+    that do not say so.
+    """
+    import torch
+
+    made = io.BytesIO()
+    torch.save(data, made)
+    return write_atomically(path, lambda scratch: scratch.write_bytes(made.getbuffer()))
+
+
+def save_safetensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> Path:
+    """Save tensors with ``metadata`` beside them, in the format of PyTorch's."""
+    from safetensors.torch import save
+
+    made = save(dict(tensors), {"format": "pt", **metadata})
+    return write_atomically(path, lambda scratch: scratch.write_bytes(made))
+
+
 def save_png(image: Image, path: Path, settings: dict[str, Any]) -> Path:
     """Save ``image`` with its ``settings`` as JSON in the PNG's text field ``uncollapse``."""
     from PIL.PngImagePlugin import PngInfo
@@ -65,4 +89,8 @@ def save_text(text: str, path: Path) -> Path:
 
 def _refused(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
-    return OutputError(f"Cannot write to '{path}': {reason}. Give another folder with --output.")
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = (
+        "Make room, or give another folder with --output." if full else "Give another folder with --output."
+    )
+    return OutputError(f"Cannot write to '{path}': {reason}. {remedy}")

@@ -4,7 +4,10 @@ A folder with ``trajectory.json``:
 
     {"format": 1, "method": "textual-inversion", "placeholder": "<my-cat>", "class_word": "cat",
      "base_model": "…", "checkpoints": [
-      {"step": 100, "file": "steps/step-000100.safetensors", "loss": 0.31, "norm": 0.39, "cosine": 0.41}]}
+      {"step": 100, "file": "steps/step-000100.safetensors", "loss": 0.31, "norm": 0.39, "cosine": 0.41}],
+     "settings": {"steps": 1000, "batch_size": 4, "lr": 0.005, …}}
+
+With ``method`` and ``base_model``, ``settings`` say how to train it again; manifests of before have none.
 
 The files are ordinary ones, each of its method: an embedding (``learned_embeds.read``), a LoRA
 (``load_lora_weights``), a folder for ``load_custom_diffusion``. Reading the manifest opens none of them.
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,7 +28,7 @@ __all__ = ["METHODS", "Checkpoint", "Trajectory", "read_trajectory", "write_traj
 
 NAME = "trajectory.json"
 FORMAT = 1
-METHODS = ("textual-inversion", "dreambooth-lora", "custom-diffusion")
+METHODS = ("textual-inversion", "reversion", "dreambooth-lora", "custom-diffusion")
 TEXTS = ("placeholder", "class_word", "base_model")
 NUMBERS = ("loss", "norm", "cosine")
 
@@ -60,6 +63,7 @@ class Trajectory:
         class_word: what it is: "cat".
         base_model: what it was trained on, as the user named it.
         checkpoints: what was kept.
+        settings: all of the method's settings, as JSON holds them; empty where they are not known.
     """
 
     folder: Path
@@ -68,6 +72,7 @@ class Trajectory:
     class_word: str
     base_model: str
     checkpoints: tuple[Checkpoint, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def path(self, checkpoint: Checkpoint) -> Path:
         """Where a checkpoint's file or folder is."""
@@ -143,12 +148,15 @@ def _parsed(folder: Path, data: Mapping[str, Any]) -> Trajectory:
             raise ValueError(f"its {name} is {data[name]!r}, not a text")
     if data["method"] not in METHODS:
         raise ValueError(f"its method is {data['method']!r}, none of {', '.join(METHODS)}")
+    settings = data.get("settings", {})
+    if not isinstance(settings, dict):
+        raise ValueError(f"its settings are {settings!r}, not an object")
     checkpoints = tuple(_checkpoint(each) for each in data["checkpoints"])
     steps = [checkpoint.step for checkpoint in checkpoints]
     if steps != sorted(set(steps)):
         raise ValueError("its steps are not in order")
     placeholder, class_word, base_model = (data[name] for name in TEXTS)
-    return Trajectory(folder, data["method"], placeholder, class_word, base_model, checkpoints)
+    return Trajectory(folder, data["method"], placeholder, class_word, base_model, checkpoints, settings)
 
 
 def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:

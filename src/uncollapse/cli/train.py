@@ -25,7 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..errors import TrainingError
 from ..loading import load_pipeline
 from ..output import check_writable
-from ..training import CustomDiffusion, DreamBoothLoRA, TextualInversion
+from ..training import CustomDiffusion, DreamBoothLoRA, Reversion, TextualInversion
 from ..training import train as train_concept
 from ..training.settings import Settings
 from ..trajectory import Trajectory
@@ -35,6 +35,7 @@ from .subject import BUNDLED, chosen_dtype, miniature_folder
 
 METHODS: dict[str, tuple[type[Settings], str]] = {
     "textual-inversion": (TextualInversion, "Learn a token and nothing else: a few kilobytes."),
+    "reversion": (Reversion, "Learn a token for a relation, from photos with prompts in metadata.jsonl."),
     "dreambooth-lora": (DreamBoothLoRA, "Learn a phrase in low-rank adapters: a few megabytes."),
     "custom-diffusion": (CustomDiffusion, "Learn a token and the cross-attention's keys and values."),
 }

@@ -150,7 +150,7 @@ def change_point(values: Sequence[float]) -> int | None:
 
 
 def _norm_rule(trajectory: Trajectory) -> dict[str, Any]:
-    return {} if trajectory.method == "textual-inversion" else {"beta": PROMPT_BETA}
+    return {} if trajectory.method in ("textual-inversion", "reversion") else {"beta": PROMPT_BETA}
 
 
 def _text(pipe: Any, concept: Concept, contexts: Contexts, anchors: Sequence[Encoded]) -> dict[str, Interval]:
@@ -173,7 +173,12 @@ def _states(
     trajectory: Trajectory, pipe: Any, load_base: Callable[[], Any]
 ) -> Iterator[tuple[Checkpoint, Any]]:
     """Each checkpoint with a pipeline that is in its state while it is out."""
-    into = {"textual-inversion": _embedding, "dreambooth-lora": _lora, "custom-diffusion": _custom_diffusion}
+    into = {
+        "textual-inversion": _embedding,
+        "reversion": _embedding,
+        "dreambooth-lora": _lora,
+        "custom-diffusion": _custom_diffusion,
+    }
     for checkpoint in trajectory.checkpoints:
         with into[trajectory.method](trajectory, checkpoint, pipe, load_base) as tuned:
             yield checkpoint, tuned

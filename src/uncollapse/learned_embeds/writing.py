@@ -6,10 +6,8 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from ..errors import OutputError, UncollapseWarning
-from ..output import write_atomically
+from ..output import save_safetensors, save_torch
 from .embedding import ONLY, LearnedEmbedding
 from .layouts import A1111_FIELDS, LAYOUTS, NAME, entries_for
 
@@ -45,11 +43,8 @@ def write(
         raise OutputError(f"{path}: {error}") from error
     _say_what_is_lost(path, embeddings, layout)
     if path.suffix == ".safetensors":
-        from safetensors.torch import save_file
-
-        metadata = {"format": "pt", **_metadata(embeddings, layout)}
-        return write_atomically(path, lambda file: save_file(entries, file, metadata=metadata))
-    return write_atomically(path, lambda file: torch.save(entries, file))
+        return save_safetensors(entries, path, _metadata(embeddings, layout))
+    return save_torch(entries, path)
 
 
 def _layout(path: Path, embeddings: Sequence[LearnedEmbedding], layout: str | None) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import PipelineError
 from ..learned_embeds import LearnedEmbedding, write
-from ..output import write_atomically
+from ..output import save_torch
 from .families import Diffusion
 from .learner import Group, Learner, Task
 from .prior import PhraseSettings, class_latents, phrase_loss
@@ -117,7 +117,7 @@ def _save(pipe: Any, placeholder: str, token: TokenRows, folder: Path) -> None:
 
     def save(weights: dict[str, Any], file: str) -> None:
         plain = {k: v.detach().cpu().clone() if isinstance(v, Tensor) else v for k, v in weights.items()}
-        write_atomically(Path(file), lambda scratch: torch.save(plain, scratch))
+        save_torch(plain, Path(file))
 
     folder.mkdir(parents=True, exist_ok=True)
     pipe.unet.save_attn_procs(folder, weight_name=WEIGHTS, save_function=save, safe_serialization=False)

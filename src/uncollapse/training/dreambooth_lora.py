@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import PipelineError
-from ..output import write_atomically
+from ..output import save_safetensors
 from .families import Family, Flow
 from .learner import Group, Learner, Task
 from .prior import PhraseSettings, class_latents, phrase_loss
@@ -143,7 +143,6 @@ def save_lora(pipe: Any, parts: list[str], metadata: Mapping[str, str], path: Pa
     """Write the adapters as ``load_lora_weights`` takes them."""
     from diffusers.utils import convert_state_dict_to_diffusers
     from peft.utils import get_peft_model_state_dict
-    from safetensors.torch import save_file
 
     layers = {}
     for part in parts:
@@ -151,11 +150,10 @@ def save_lora(pipe: Any, parts: list[str], metadata: Mapping[str, str], path: Pa
         layers[f"{part}_lora_layers"] = (
             weights if part == "transformer" else convert_state_dict_to_diffusers(weights)
         )
-    about = {"format": "pt", **metadata, "steps": str(step)}
 
     def save(tensors: dict[str, Tensor], file: str) -> None:
         whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        write_atomically(Path(file), lambda scratch: save_file(whole, scratch, metadata=about))
+        save_safetensors(whole, Path(file), {**metadata, "steps": str(step)})
 
     path.parent.mkdir(parents=True, exist_ok=True)
     pipe.save_lora_weights(path.parent, weight_name=path.name, save_function=save, **layers)

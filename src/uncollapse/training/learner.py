@@ -29,6 +29,7 @@ class Task:
         folder: the output folder.
         metadata: what every file says: class word, base model.
         accelerator: for what one process does for all.
+        captions: the photos' own prompts; none for methods that write theirs.
     """
 
     family: Family
@@ -36,6 +37,7 @@ class Task:
     folder: Path
     metadata: Mapping[str, str]
     accelerator: Accelerator
+    captions: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import importlib
 import inspect
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..errors import TrainingError
+from ..errors import OutputError, TrainingError
 from ..trajectory import Checkpoint, Trajectory, write_trajectory
 from .interrupt import stop_requested
 from .learner import Learner
@@ -85,9 +86,9 @@ def fit(
     if resume:
         run.load()
         accelerator.wait_for_everyone()  # nobody saves before all have loaded
-    if not run.state.checkpoints and settings.keeps(0):
-        run.keep()
-    with stop_requested() as stopping:
+    with _says_how_to_go_on(), stop_requested() as stopping:
+        if not run.state.checkpoints and settings.keeps(0):
+            run.keep()
         while run.step < settings.steps:
             started = time.perf_counter()
             loss = run.take_step()
@@ -97,11 +98,23 @@ def fit(
                 run.keep()
             if settings.preview_every and run.step % settings.preview_every == 0:
                 preview(run.step)
-            if stopping() or run.step % settings.save_every == 0 or settings.keeps(run.step):
+            stop = stopping()
+            if stop or run.step % settings.save_every == 0 or settings.keeps(run.step):
                 run.save()
-            if stopping():
+            if stop:
                 raise KeyboardInterrupt
     return run.trajectory()
+
+
+@contextmanager
+def _says_how_to_go_on() -> Iterator[None]:
+    """After a disk that filled up."""
+    try:
+        yield
+    except OutputError as error:
+        raise OutputError(
+            f"{error} What was saved before is whole: go on from it with resume=True (--resume)."
+        ) from error
 
 
 class _Run:
@@ -146,10 +159,11 @@ class _Run:
                 parameter.requires_grad_(group.moves_at(self.step))
 
     def _generator(self, part: int) -> torch.Generator:
-        """Of one batch; no two of a run share a seed."""
+        """Of one batch; no two of a run share a seed, and the runs of other seeds begin far away."""
         number = self.step * self.settings.gradient_accumulation + part
         number = number * self.accelerator.num_processes + self.accelerator.process_index
-        return torch.Generator().manual_seed((self.settings.seed << 32) + number)
+        # torch's generator takes the lowest 32 bits, over which multiples of 2³²/φ are spread evenly
+        return torch.Generator().manual_seed((self.settings.seed * 0x9E3779B9 + number) % 2**32)
 
     def _move(self) -> None:
         accelerator = self.accelerator

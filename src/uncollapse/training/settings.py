@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 from ..anchors import check_anchor
 from ..errors import TrainingError
@@ -42,6 +43,8 @@ class Settings:
 
     Raises: TrainingError, AnchorError, for settings that contradict each other or mean nothing.
     """
+
+    captioned: ClassVar[bool] = False  # whether each photo has a prompt of its own
 
     placeholder: str
     class_word: str
@@ -92,6 +95,10 @@ class Settings:
     def keeps(self, step: int) -> bool:
         """Whether the trajectory keeps this step."""
         return step == self.steps or step in self.checkpoint_steps
+
+    def recorded(self) -> dict[str, Any]:
+        """All of them, as the trajectory's manifest holds them."""
+        return {**asdict(self), "checkpoint_steps": list(self.checkpoint_steps)}
 
     def refused(self, name: str, why: str) -> TrainingError:
         """The error for a setting that cannot be as it is."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ..errors import FileFormatError, TrainingError
-from ..output import write_atomically
+from ..output import save_torch
 from .settings import Settings
 
 __all__ = ["STATE", "State", "load_state", "save_state"]
@@ -49,7 +49,7 @@ class State:
 def save_state(folder: Path, state: State, settings: Settings, base_model: str) -> None:
     """Raises: OutputError; the state before is then still there."""
     data = {**vars(state), "run": _run(settings, base_model)}
-    write_atomically(folder / STATE, lambda scratch: torch.save(data, scratch))
+    save_torch(data, folder / STATE)
 
 
 def load_state(folder: Path, settings: Settings, base_model: str) -> State | None:

@@ -1,150 +1,37 @@
-"""Textual Inversion: rows of the token table are learned, and nothing else (arXiv 2208.01618).
+"""Textual Inversion: rows of the token table are learned for a concept, and nothing else (arXiv 2208.01618).
 
-    v* = argmin_v  E[ ‖ε − ε_θ(x_t, t, encode(template(v)))‖² ]
-
-Nothing in this holds v back, which is how it collapses. Three cures are options: gradients cut to a length
-(``max_grad_norm``), a pull back to the initialiser (``pull``), and a norm that is fixed to the vocabulary's
-while the direction moves on the sphere under a von Mises-Fisher prior (``norm_preserving``, ``kappa``).
+Its prompts describe every photo in many ways (``templates``), so that the rows carry what the photos share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..errors import PipelineError
-from ..geometry import unit
-from ..learned_embeds import LearnedEmbedding, write
-from .families import Family, Flow
-from .latents import Latents
-from .learner import Group, Learner, Task
-from .settings import Settings
+from .inversion import RowSettings, row_learner
+from .learner import Learner, Task
 from .templates import DESCRIPTIONS
-from .token_rows import TokenRows, learning_rows
 
 __all__ = ["TextualInversion", "textual_inversion"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextualInversion(Settings):
-    """Settings of Textual Inversion; the others are `Settings`'.
+class TextualInversion(RowSettings):
+    """Settings of Textual Inversion; the others are `RowSettings`' and `Settings`'.
 
     Args:
         placeholder: the token's name, one new word: "<my-cat>".
-        initialiser: the words that the rows start from; None for the class word.
-        vectors: rows that the token stands for, 1 to 8.
-        pull: weight decay toward the initialiser: each step moves the rows by this share of the rate to it.
-        norm_preserving: keep the rows at the mean norm of the vocabulary and learn their direction alone
-            (DTI, arXiv 2512.13672; there with Riemannian SGD, here with ``optimizer`` on the gradient's part
-            along the sphere).
-        kappa: with ``norm_preserving``, how concentrated the prior is around the initialiser's direction:
-            −κ·cos is added to the loss.
     """
 
-    lr: float = 5e-3
-    initialiser: str | None = None
-    vectors: int = 1
-    pull: float = 0.0
-    norm_preserving: bool = False
-    kappa: float = 1e-4
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= self.vectors <= 8:
-            raise self.refused("vectors", "a token has 1 to 8")
-        if self.pull < 0:
-            raise self.refused("pull", "it cannot be negative")
-        if self.kappa < 0:
-            raise self.refused("kappa", "it cannot be negative")
-        if self.norm_preserving and self.pull:
-            raise self.refused("pull", "with norm_preserving it is kappa that holds the rows")
-
-
-@contextmanager
-def textual_inversion(task: Task, settings: TextualInversion) -> Iterator[Learner]:
+def textual_inversion(task: Task, settings: TextualInversion) -> AbstractContextManager[Learner]:
     """The learner, while the pipeline knows the placeholder."""
-    family = task.family
-    if isinstance(family, Flow):
-        raise PipelineError(
-            "train(): Textual Inversion is for Stable Diffusion and SDXL. Train Flux with DreamBoothLoRA."
-        )
-    words = settings.initialiser or settings.class_word
-    with learning_rows(
-        family.pipe, settings.placeholder, settings.class_word, words, settings.vectors
-    ) as learned:
-        method = _Method(family, task.photos, settings, learned, {**task.metadata, "initialiser": words})
-        method.stay_on_sphere()
-        yield Learner(
-            method="textual-inversion",
-            groups=[Group({name: each.rows for name, each in learned.items()}, settings.lr)],
-            loss=method.loss,
-            save=method.save,
-            result="learned_embeds.safetensors",
-            after_step=method.after_step,
-            drift=method.drift,
-        )
 
+    def prompts(which: Tensor, generator: torch.Generator) -> list[str]:
+        chosen = torch.randint(len(DESCRIPTIONS), (len(which),), generator=generator).tolist()
+        return [DESCRIPTIONS[i].format(settings.placeholder) for i in chosen]
 
-@dataclass(frozen=True)
-class _Method:
-    family: Family
-    photos: Latents
-    settings: TextualInversion
-    learned: Mapping[str, TokenRows]
-    metadata: Mapping[str, str]
-
-    def loss(self, generator: torch.Generator) -> Tensor:
-        settings = self.settings
-        _, latents = self.photos.draw(settings.batch_size, generator)
-        chosen = torch.randint(len(DESCRIPTIONS), (len(latents),), generator=generator).tolist()
-        conditions = self.family.encode([DESCRIPTIONS[i].format(settings.placeholder) for i in chosen])
-        loss = self.family.losses(latents, conditions, generator, settings.min_snr).mean()
-        if settings.norm_preserving:
-            loss = loss - settings.kappa * self._cosine_to_start()
-        return loss
-
-    def _cosine_to_start(self) -> Tensor:
-        each = [(unit(one.rows) * unit(one.start)).sum(-1).mean() for one in self.learned.values()]
-        return torch.stack(each).mean()
-
-    def after_step(self) -> None:
-        self._pull_back()
-        self.hold_norm()
-
-    @torch.no_grad()
-    def _pull_back(self) -> None:
-        for one in self.learned.values() if self.settings.pull else ():
-            one.rows.lerp_(one.start, min(1.0, self.settings.lr * self.settings.pull))
-
-    def stay_on_sphere(self) -> None:
-        """Put the rows there, and take from every gradient to come what points off it."""
-        for one in self.learned.values() if self.settings.norm_preserving else ():
-            one.rows.register_hook(lambda gradient, rows=one.rows: _along_sphere(gradient, rows.detach()))
-        self.hold_norm()
-
-    @torch.no_grad()
-    def hold_norm(self) -> None:
-        """Back onto the sphere after a step along it."""
-        for one in self.learned.values() if self.settings.norm_preserving else ():
-            one.rows.copy_(one.typical_norm * unit(one.rows))
-
-    def drift(self) -> tuple[float, float]:
-        """The mean over the encoders."""
-        norms, cosines = zip(*(one.drift() for one in self.learned.values()), strict=True)
-        return sum(norms) / len(norms), sum(cosines) / len(cosines)
-
-    def save(self, path: Path, step: int) -> None:
-        vectors = {name: one.rows.detach() for name, one in self.learned.items()}
-        metadata = {**self.metadata, "steps": str(step)}
-        write(path, LearnedEmbedding(self.settings.placeholder, vectors, metadata))
-
-
-def _along_sphere(gradient: Tensor, rows: Tensor) -> Tensor:
-    """g − (g·u)u, with u the rows' directions."""
-    directions = unit(rows)
-    return gradient - (gradient * directions).sum(-1, keepdim=True) * directions
+    return row_learner(task, settings, "textual-inversion", prompts)

@@ -14,6 +14,7 @@ from ..errors import OutputError
 from ..generation import GenerationSettings, generate
 from ..output import check_writable, save_png
 from ..trajectory import NAME, Trajectory
+from .captions import read_captions
 from .custom_diffusion import CustomDiffusion, custom_diffusion
 from .dreambooth_lora import DreamBoothLoRA, dreambooth_lora
 from .families import Family, family_of
@@ -21,6 +22,7 @@ from .latents import encode_pictures
 from .learner import Task
 from .loop import OnStep, fit, make_accelerator
 from .photos import read_photos
+from .reversion import Reversion, reversion
 from .settings import Settings
 from .state import STATE
 from .textual_inversion import TextualInversion, textual_inversion
@@ -31,6 +33,7 @@ METHODS: dict[type[Settings], Callable] = {
     TextualInversion: textual_inversion,
     DreamBoothLoRA: dreambooth_lora,
     CustomDiffusion: custom_diffusion,
+    Reversion: reversion,
 }
 
 
@@ -48,7 +51,7 @@ def train(
 
     Args:
         pipe: Stable Diffusion, SDXL or Flux. It is given back as it was: load what was written.
-        photos: a folder of 3 to 30 images of the concept.
+        photos: a folder of 3 to 30 images of the concept; for ``Reversion`` with their prompts.
         folder: for the result, ``trajectory.json`` with its ``steps``, previews, and the state that a killed
             run goes on from.
         settings: ``TextualInversion(…)`` or another method's; they choose the method.
@@ -64,14 +67,17 @@ def train(
     _check_folder(folder, resume)
     family = family_of(pipe)
     pictures = read_photos(photos, settings.resolution or family.resolution)
+    captions = read_captions(photos, settings.placeholder) if settings.captioned else []
     base_model = str(base_model or pipe.name_or_path or type(pipe).__name__)
     accelerator = make_accelerator(settings, family.device, folder)
     accelerator.wait_for_everyone()  # nobody writes before all have looked
-    start = Trajectory(folder, "", settings.concept, settings.class_word, base_model)
+    start = Trajectory(
+        folder, "", settings.concept, settings.class_word, base_model, settings=settings.recorded()
+    )
     metadata = {"class_word": settings.class_word, "base_model": base_model}
     with _frozen(family, settings), torch.random.fork_rng():
         torch.manual_seed(settings.seed)
-        task = Task(family, encode_pictures(pipe, pictures), folder, metadata, accelerator)
+        task = Task(family, encode_pictures(pipe, pictures), folder, metadata, accelerator, captions)
         with METHODS[type(settings)](task, settings) as learner:
             start = Trajectory(**{**vars(start), "method": learner.method})
             trajectory = fit(
