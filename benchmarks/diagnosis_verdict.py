@@ -5,7 +5,7 @@
     python benchmarks/diagnosis_verdict.py --judge-only       # from the records of an earlier run
 
 A *state* is a checkpoint of one of the runs of `training_curves.py` (eight recipes of three methods, six
-concepts, up to two seeds, nine steps), or the last one of a run with an adjustment in force. Of each, 32
+concepts, up to two seeds, nine steps), or the last one of a run with adjustments in force. Of each, 32
 pictures say how much of the asked-for context and of the likeness is kept, as the judge reads them; the probe
 and the text encoder say what they say. Truth: dominating where under 75 % of the contexts are kept, else
 overlooked where under 25 % of the likeness is, else healthy.
@@ -27,7 +27,7 @@ import numpy as np
 import torch
 import typer
 from scipy.stats import spearmanr
-from training_curves import RECIPES, WORK, at, folder_of, pictures_say, runs, settings_of, trained
+from training_curves import WORK, at, folder_of, pictures_say, runs, trained
 from training_curves import measured as pictures_of
 
 import uncollapse as uc
@@ -38,12 +38,13 @@ from uncollapse.diagnosis.probe import base_response, probe, response
 from uncollapse.diagnosis.prompts import encode_both, encoder_of, prompt_drift
 from uncollapse.diagnosis.spread import set_spread
 from uncollapse.diagnosis.verdict import PROMPT_BETA
+from uncollapse.miniature.recipes import RECIPES
 from uncollapse.output import save_text
 
 RESULTS = Path(__file__).parent / "results" / "diagnosis_verdict.jsonl"
 KEPT, LIKE = 75.0, 25.0
 SEEDS = 2
-ALPHA = 0.4
+ALPHAS = (0.2, 0.4, 0.6)
 ADJUSTED = ("dreambooth", "textual inversion", "custom diffusion")  # these runs' last states, also adjusted
 PROBED = ("heard", "cosine", "response", "presence")
 TEXT = ("context drift", "concept drift", "pooled drift", "energy", "spread")
@@ -71,7 +72,7 @@ def measured(work: Path, recipe: str, name: str, seed: int) -> list[dict]:
         return json.loads(file.read_text())
     pictures, trajectory = pictures_of(work, recipe, name, seed), trained(work, recipe, name, seed)
     personal, base = miniature.CONCEPTS[name], miniature.load_pipeline()
-    concept = uc.Concept(settings_of(recipe, personal, seed).concept, personal.anchor)
+    concept = uc.Concept(RECIPES[recipe].settings(personal, seed).concept, personal.anchor)
     contexts = bundled_contexts(personal)
     reference = base_response(base, concept, contexts.first(16).templates)
     records = []
@@ -81,11 +82,12 @@ def measured(work: Path, recipe: str, name: str, seed: int) -> list[dict]:
         records.append({**seen, "alpha": 0.0, **said, **text_says(pipe, concept, contexts, base)})
     if recipe in ADJUSTED:
         beta = {} if trajectory.method == "textual-inversion" else {"beta": PROMPT_BETA}
-        moved = uc.Concept(concept.placeholder, concept.anchor, alpha=ALPHA, **beta)
-        with uc.apply(pipe, moved, base=base):
-            seen = pictures_say(pipe, personal, concept.placeholder)
-            said = probe_says(pipe, concept.placeholder, contexts, reference)
-        records.append({**pictures[-1], **seen, "alpha": ALPHA, **said})
+        for alpha in ALPHAS:
+            moved = uc.Concept(concept.placeholder, concept.anchor, alpha=alpha, **beta)
+            with uc.apply(pipe, moved, base=base):
+                seen = pictures_say(pipe, personal, concept.placeholder)
+                said = probe_says(pipe, concept.placeholder, contexts, reference)
+            records.append({**pictures[-1], **seen, "alpha": alpha, **said})
     save_text(json.dumps(records), file)
     return records
 
@@ -170,12 +172,10 @@ def report(records: list[dict]) -> None:
             figures = ", ".join(f"{k} {r[k]:.2f}" for k in ("kept", "like", "heard", "presence"))
             state = f"{r['recipe']}, {r['concept']}, seed {r['seed']}, step {r['step']}, alpha {r['alpha']:g}"
             print(f"  {state}: {truth(r)} called {w} ({figures})")
-    print("\nlast states as they are, and with alpha", ALPHA)
+    print("\nlast states, as they are and adjusted")
     for method in ADJUSTED:
-        both = [
-            r for r in records if r["recipe"] == method and r["step"] == RECIPES[method].settings["steps"]
-        ]
-        for alpha in (0.0, ALPHA):
+        both = [r for r in records if r["recipe"] == method and r["step"] == RECIPES[method].given["steps"]]
+        for alpha in (0.0, *ALPHAS):
             group = [r for r in both if r["alpha"] == alpha]
             names = ("kept", "like", "heard")
             means = ", ".join(f"{n} {np.mean([r[n] for r in group]):.2f}" for n in names)

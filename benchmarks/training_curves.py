@@ -4,12 +4,12 @@
     python benchmarks/training_curves.py --recipe dreambooth --concept cat
     python benchmarks/training_curves.py --draw-only                      # curves and tables anew
 
-Every run is `uncollapse.training.train` on the five reference images of one concept, by a recipe below and
-from a seed. Of every checkpoint, 32 pictures (the eight context prompts, four seeds) and eight of the bare
-prompt "a photo of sks cat" are drawn; the judge says in how many of them the asked-for context is kept, and
-in how many the individual is seen. Runs stay in ``--work``, where a stopped benchmark goes on, and
-`diagnosis_verdict.py` takes them up; the records go to ``results/training_curves.jsonl``, the curves to
-``docs/images``.
+Every run is `uncollapse.training.train` on the five reference images of one concept, by a recipe of
+`uncollapse.miniature.recipes` and from a seed. Of every checkpoint, 32 pictures (the eight context prompts,
+four seeds) and eight of the bare prompt "a photo of sks cat" are drawn; the judge says in how many of them
+the asked-for context is kept, and in how many the individual is seen. Runs stay in ``--work``, where a
+stopped benchmark goes on, and `diagnosis_verdict.py` takes them up; the records go to
+``results/training_curves.jsonl``, the curves to ``docs/images``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,9 +35,9 @@ from uncollapse.generation import GenerationSettings, generate
 from uncollapse.learned_embeds import load_into
 from uncollapse.loading import load_lora
 from uncollapse.miniature.device import has_fast_bfloat16
+from uncollapse.miniature.recipes import RECIPES, save_photos
 from uncollapse.output import save_text, write_atomically
-from uncollapse.training import CustomDiffusion, DreamBoothLoRA, TextualInversion, train
-from uncollapse.training.settings import Settings
+from uncollapse.training import train
 from uncollapse.trajectory import Checkpoint, Trajectory, read_trajectory
 
 RESULTS = Path(__file__).parent / "results" / "training_curves.jsonl"
@@ -52,50 +51,6 @@ FIGURES = {  # name: what is drawn beside each other
     "training-dreambooth": ("dreambooth", "dreambooth, prior", "dreambooth, clipped"),
     "training-methods": ("textual inversion", "textual inversion, norm kept", "custom diffusion"),
 }
-CHECKPOINTS = 8  # beside step 0
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a method is told to train, and how many runs each concept gets."""
-
-    method: type[Settings]
-    settings: dict[str, Any]
-    seeds: int = 2
-
-    def with_(self, seeds: int = 2, **more: Any) -> Recipe:
-        return Recipe(self.method, self.settings | more, seeds)
-
-
-LORA = Recipe(DreamBoothLoRA, dict(steps=240, lr=1e-3, text_lr=4e-3, text_layers="q_proj,k_proj"), seeds=3)
-ROWS = Recipe(TextualInversion, dict(steps=640, lr=5e-3, vectors=4))
-CUSTOM = Recipe(CustomDiffusion, dict(steps=240, lr=1e-3, token_lr=5e-3, class_images=24))
-PLACEHOLDERS = {DreamBoothLoRA: "sks {}", TextualInversion: "<my-{}>", CustomDiffusion: "<new1>"}
-RECIPES = {
-    "dreambooth": LORA,
-    "textual inversion": ROWS,
-    "custom diffusion": CUSTOM,
-    "dreambooth, prior": LORA.with_(seeds=3, prior_weight=1.0, class_images=24),
-    "dreambooth, clipped": LORA.with_(seeds=3, max_grad_norm=0.02),
-    "textual inversion, norm kept": ROWS.with_(norm_preserving=True),
-    "textual inversion, pulled": ROWS.with_(seeds=1, pull=2.0),
-    "dreambooth, class kept": LORA.with_(seeds=1, semantic_preservation=1.0),
-}
-
-
-def settings_of(recipe: str, concept: Any, seed: int) -> Settings:
-    """What a run is told."""
-    recipe_, anchor = RECIPES[recipe], concept.anchor
-    steps = recipe_.settings["steps"]
-    return recipe_.method(
-        placeholder=PLACEHOLDERS[recipe_.method].format(anchor),
-        class_word=anchor,
-        seed=seed,
-        checkpoint_steps=tuple(range(0, steps + 1, steps // CHECKPOINTS)),
-        save_every=steps,
-        mixed_precision="bf16" if has_fast_bfloat16(torch.device("cpu")) else "no",
-        **recipe_.settings,
-    )
 
 
 def folder_of(work: Path, recipe: str, name: str, seed: int) -> Path:
@@ -105,9 +60,10 @@ def folder_of(work: Path, recipe: str, name: str, seed: int) -> Path:
 def trained(work: Path, recipe: str, name: str, seed: int) -> Trajectory:
     """One training, done unless it is there; class images are drawn once a concept."""
     concept, folder = miniature.CONCEPTS[name], folder_of(work, recipe, name, seed)
+    settings = RECIPES[recipe].settings(concept, seed)
     if (folder / "done").exists():
         return read_trajectory(folder)
-    photos, settings = _photos(work, name), settings_of(recipe, concept, seed)
+    photos = save_photos(concept, work / "photos" / name)
     shared = work / "class_images" / name
     if shared.exists() and getattr(settings, "prior_weight", 0):
         shutil.copytree(shared, folder / "class_images", dirs_exist_ok=True)
@@ -118,14 +74,6 @@ def trained(work: Path, recipe: str, name: str, seed: int) -> Trajectory:
     (folder / "state.pt").unlink(missing_ok=True)
     (folder / "done").write_text(f"{time.perf_counter() - started:.0f} seconds")
     return read_trajectory(folder)
-
-
-def _photos(work: Path, name: str) -> Path:
-    folder = work / "photos" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    for i, image in enumerate(miniature.CONCEPTS[name].reference_images()):
-        image.save(folder / f"{i}.png")
-    return folder
 
 
 def at(trajectory: Trajectory, checkpoint: Checkpoint) -> Any:
@@ -173,7 +121,7 @@ def measured(work: Path, recipe: str, name: str, seed: int) -> list[dict]:
     if file.exists():
         return json.loads(file.read_text(encoding="utf-8"))
     trajectory, personal = trained(work, recipe, name, seed), miniature.CONCEPTS[name]
-    concept = settings_of(recipe, personal, seed).concept
+    concept = RECIPES[recipe].settings(personal, seed).concept
     records = [
         {"recipe": recipe, "concept": name, "seed": seed, "step": c.step}
         | {key: value and round(value, 4) for key, value in vars(c).items() if key not in ("step", "file")}

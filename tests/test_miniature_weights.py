@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from safetensors import safe_open
 
 import uncollapse as uc
 from uncollapse import miniature
@@ -15,6 +16,7 @@ from uncollapse.generation import GenerationSettings
 from uncollapse.measures import judge_measure
 from uncollapse.miniature import clip, judge, quality
 from uncollapse.miniature.concepts import DATA
+from uncollapse.miniature.recipes import RECIPES
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +80,18 @@ def test_the_shipped_concept_has_collapsed_and_adjustment_brings_its_context_bac
 
 
 def test_the_shipped_embedding_is_an_ordinary_one(pipe):
-    embedding = uc.learned_embeds.read(miniature.CONCEPTS["cat"].embedding)
-    assert embedding.placeholder == "<my-cat>"
-    assert embedding.vectors["text_encoder"].shape == (1, pipe.text_encoder.config.hidden_size)
+    embedding = uc.learned_embeds.read(miniature.CONCEPTS["dog"].embedding)
+    assert embedding.placeholder == "<my-dog>"
+    assert embedding.vectors["text_encoder"].shape == (4, pipe.text_encoder.config.hidden_size)
     plain = StableDiffusionPipeline.from_pretrained(miniature.MODEL)
-    plain.load_textual_inversion(str(miniature.CONCEPTS["cat"].embedding))
-    assert "<my-cat>" in plain.tokenizer.get_vocab()
+    plain.load_textual_inversion(str(miniature.CONCEPTS["dog"].embedding))
+    assert {"<my-dog>", "<my-dog>_3"} <= set(plain.tokenizer.get_vocab())
+
+
+@pytest.mark.parametrize("concept", miniature.CONCEPTS.values(), ids=lambda c: c.name)
+def test_each_concept_has_a_lora_by_the_recipe(concept):
+    settings = RECIPES["dreambooth"].settings(concept)
+    with safe_open(concept.lora, framework="pt") as file:
+        metadata = file.metadata()
+    assert metadata["instance_prompt"] == settings.phrase
+    assert metadata["steps"] == str(settings.steps)

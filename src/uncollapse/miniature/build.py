@@ -14,23 +14,25 @@ from typing import Annotated
 import torch
 import typer
 from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
+
+from uncollapse.training import train
 
 from . import autoencoder, clip, denoiser, judge, load_clip, load_judge, load_pipeline, quality
 from .card import write_card
 from .concepts import CONCEPTS, DATA
 from .device import best_device
-from .dreambooth import DreamBooth, train_dreambooth
 from .loop import Schedule
 from .pixels import to_tensor
 from .pool import held_out_scene, load_pool, training_captions, training_chances, training_foreground
-from .textual_inversion import train_textual_inversion
+from .recipes import RECIPES, save_photos
 from .tokenizer import train_tokenizer
 from .world import render
 
 PICTURES = 32768
-EMBEDDED = "cat"
+EMBEDDED = "dog"
 
 
 def _shortened(schedule: Schedule, fraction: float) -> Schedule:
@@ -145,15 +147,23 @@ class Build:
             shutil.copy(log, self.data / "training")
 
     def concepts(self) -> None:
-        """Train the collapsed examples on the assembled model: a LoRA each, an embedding for one."""
-        for name, concept in CONCEPTS.items():
-            folder = self.data / "concepts" / name
-            settings = replace(DreamBooth(), steps=max(2, round(DreamBooth().steps * self.fraction)))
-            if not concept_file(folder, "pytorch_lora_weights").exists():
-                train_dreambooth(load_pipeline(self.data / "model"), concept, folder, settings)
-            if name == EMBEDDED and not concept_file(folder, "learned_embeds").exists():
-                pipe = load_pipeline(self.data / "model")
-                train_textual_inversion(pipe, concept, f"<my-{name}>", concept_file(folder, "learned_embeds"))
+        """Teach the assembled model its personal concepts: a LoRA each, an embedding for one."""
+        for name in CONCEPTS:
+            self._taught(name, "dreambooth", "pytorch_lora_weights.safetensors")
+        self._taught(EMBEDDED, "textual inversion", "learned_embeds.safetensors")
+
+    def _taught(self, name: str, recipe: str, file: str) -> None:
+        result = self.data / "concepts" / name / file
+        if result.exists():
+            return
+        concept, steps = CONCEPTS[name], RECIPES[recipe].given["steps"]
+        settings = RECIPES[recipe].settings(concept, steps=max(2, round(steps * self.fraction)))
+        photos = save_photos(concept, self.work / "photos" / name)
+        folder = self.work / "trainings" / f"{name}, {recipe}"
+        pipe = load_pipeline(self.data / "model")
+        train(pipe, photos, folder, settings, resume=True, base_model="the bundled miniature")
+        result.parent.mkdir(parents=True, exist_ok=True)
+        _save_half(folder / file, result)
 
     def figures(self) -> dict[str, object]:
         """Measure what is in the package data."""
@@ -183,20 +193,22 @@ class Build:
         }
 
 
-def concept_file(folder: Path, stem: str) -> Path:
-    return folder / f"{stem}.safetensors"
-
-
 def _save(model, folder: Path) -> None:
     model.save_pretrained(folder)
     _halve(folder)
 
 
 def _halve(folder: Path) -> None:
-    """Store the weights in half precision; the configuration goes on saying float32, and so they load."""
     for path in folder.glob("*.safetensors"):
-        halved = {k: v.half() if v.is_floating_point() else v for k, v in load_file(path).items()}
-        save_file(halved, path, metadata={"format": "pt"})
+        _save_half(path, path)
+
+
+def _save_half(source: Path, path: Path) -> None:
+    """Store weights in half precision; the configuration goes on saying float32, and so they load."""
+    with safe_open(source, framework="pt") as file:
+        metadata = file.metadata()
+    halved = {k: v.half() if v.is_floating_point() else v for k, v in load_file(source).items()}
+    save_file(halved, path, metadata={"format": "pt", **(metadata or {})})
 
 
 def _drop_derived(config: Path) -> None:

@@ -1,11 +1,10 @@
 """The card beside the weights: what they are, what made them, how good they are."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 from .concepts import CONCEPTS
-from .dreambooth import DreamBooth
 from .quality import GUIDANCE_SCALE, STEPS
+from .recipes import RECIPES
 from .world import describe
 
 TEXT = """# The miniature: a small world and a text-to-image model of it
@@ -56,7 +55,8 @@ def _value(value: object) -> str:
 
 def write_card(path: Path, settings: dict[str, dict[str, object]], figures: dict[str, object]) -> None:
     """Write the card, with the settings that `fit` logged and the figures that `Build.figures` measured."""
-    settings = {**settings, "DreamBooth-LoRA": asdict(DreamBooth())}
+    taught = {"LoRAs": "dreambooth", "embedding": "textual inversion"}
+    settings = {**settings, **{what: RECIPES[recipe].given for what, recipe in taught.items()}}
     rows = [f"- {name}: " + ", ".join(f"{k} {v}" for k, v in s.items()) for name, s in settings.items()]
     people = [f"- `{c.placeholder}`: {describe(c.looks)}" for c in CONCEPTS.values()]
     text = TEXT.format(
