@@ -191,8 +191,12 @@ def test_accumulated_batches_are_one_step(pipe, photos, tmp_path):
 
 def test_checkpointing_the_denoiser_changes_no_result(pipe, photos, tmp_path):
     before = everything(pipe)
+    calls = []
+    pipe.unet.up_blocks[-1].resnets[-1].register_forward_pre_hook(lambda *_: calls.append(1))
     plain = learn(pipe, photos, tmp_path / "a")
+    assert len(calls) == 4
     saving = learn(pipe, photos, tmp_path / "b", gradient_checkpointing=True)
+    assert len(calls) == 4 + 8  # forward, and once more for the gradient
     assert saving.checkpoints[-1].loss == pytest.approx(plain.checkpoints[-1].loss, rel=1e-5)
     assert_same(before, everything(pipe))
     assert not pipe.unet.is_gradient_checkpointing
