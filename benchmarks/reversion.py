@@ -1,6 +1,6 @@
 """What ReVersion's steering loss does to a relation's token, on the miniature: with it and without.
 
-    python benchmarks/reversion.py            # two minutes on two cores
+    python benchmarks/reversion.py
 
 Six exemplars of one relation, each subject in a place of its own under an umbrella, with the prompt "a photo
 of a cat <R> an umbrella". The token starts as "and", which is near no preposition. For each seed both
@@ -61,7 +61,7 @@ def measure(pipe: Any, row: torch.Tensor, captions: list[str]) -> dict[str, Any]
 
 
 def main(
-    steps: Annotated[int, typer.Option(help="Of each training.")] = 200,
+    steps: Annotated[int, typer.Option(help="Of each training.")] = 150,
     seeds: Annotated[int, typer.Option(help="Trainings with and without.")] = 3,
 ) -> None:
     pipe = miniature.load_pipeline()
@@ -78,6 +78,7 @@ def main(
                     class_word="under",
                     initialiser="and",
                     steps=steps,
+                    batch_size=2,
                     seed=seed,
                     steering=steering,
                 )

@@ -53,12 +53,14 @@ def test_every_setting_is_an_option_with_help():
 
 
 def test_textual_inversion_leaves_an_embedding_and_its_trajectory(model, photos, tmp_path):
+    on_disk = {path: path.read_bytes() for path in model.rglob("*") if path.is_file()}
     options = [*CAT, "--model", model, "--steps", 4, "--checkpoint-steps", "0,1,...", "--json"]
     result = run("textual-inversion", photos, "-o", tmp_path / "out", *options)
     assert result.exit_code == 0, result.output
     data = json.loads(result.stdout)
     assert [each["step"] for each in data["checkpoints"]] == [0, 1, 2, 3, 4]
     assert data["base_model"] == str(model)
+    assert {path: path.read_bytes() for path in model.rglob("*") if path.is_file()} == on_disk
     assert len(read_trajectory(tmp_path / "out").checkpoints) == 5
     assert read(tmp_path / "out").placeholder == "<my-cat>"
     again = run("textual-inversion", photos, "-o", tmp_path / "out", *options)

@@ -2,16 +2,17 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors import safe_open
 
 from conftest import encode, make_pipeline
-from trainings import assert_same, everything, make_photos
+from trainings import assert_same, everything, make_photos, write_captions
 from uncollapse.custom_diffusion import load_custom_diffusion
 from uncollapse.errors import AnchorError, PipelineError, TrainingError
-from uncollapse.training import CustomDiffusion, DreamBoothLoRA, TextualInversion, train
+from uncollapse.training import CustomDiffusion, DreamBoothLoRA, Reversion, TextualInversion, train
 from uncollapse.training.semantics import semantic_distance
 from uncollapse.trajectory import read_trajectory
 from whole_pipelines import build, draw
@@ -238,7 +239,8 @@ def test_a_pipeline_with_a_lora_is_refused(lora_pipe, photos, tmp_path):
 
 PLAIN = """
 import sys, torch
-from diffusers import StableDiffusionPipeline
+from diffusers import FluxPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+from safetensors.torch import load_file
 
 model, folder = sys.argv[1:]
 def pipeline():
@@ -257,6 +259,20 @@ for pipe, prompt in (
     (inversion, "a photo of <my-cat>"), (lora, "a photo of sks cat"), (custom, "a photo of <new1> cat")
 ):
     pipe(prompt, num_inference_steps=1)
+relation = pipeline()
+relation.load_textual_inversion(folder + "/relation")
+relation("a cat <R> a hat", num_inference_steps=1)
+xl = StableDiffusionXLPipeline.from_pretrained(folder + "/xl-model")
+rows = load_file(folder + "/xl/learned_embeds.safetensors")
+for key, tokenizer, encoder in (
+    ("clip_l", xl.tokenizer, xl.text_encoder), ("clip_g", xl.tokenizer_2, xl.text_encoder_2)
+):
+    xl.load_textual_inversion(rows[key], "<my-cat>", tokenizer=tokenizer, text_encoder=encoder)
+xl.load_lora_weights(folder + "/xl-lora")
+xl("a photo of <my-cat>", num_inference_steps=1, height=16, width=16)
+flux = FluxPipeline.from_pretrained(folder + "/flux-model")
+flux.load_lora_weights(folder + "/flux-lora")
+flux("a photo of sks cat", num_inference_steps=1, height=16, width=16, max_sequence_length=64)
 assert len(lora.get_list_adapters()) == 2
 assert not any(name.startswith("uncollapse") for name in sys.modules)
 print("all load")
@@ -268,6 +284,15 @@ def test_every_file_loads_where_uncollapse_is_not(model, photos, tmp_path):
     train(make_pipeline(), photos, tmp_path / "inversion", inversion)
     dreambooth(make_pipeline(), photos, tmp_path / "lora", text_lr=1e-3)
     custom(make_pipeline(), photos, tmp_path / "custom", prior_weight=0)
+    relation = Reversion(placeholder="<R>", class_word="near", steps=1)
+    write_captions(photos, {f"{i}.png": "a cat <R> a hat" for i in range(3)})
+    train(make_pipeline(), photos, tmp_path / "relation", relation)
+    xl, flux = build("SDXL"), build("Flux")
+    xl.save_pretrained(tmp_path / "xl-model")
+    flux.save_pretrained(tmp_path / "flux-model")
+    train(xl, photos, tmp_path / "xl", replace(inversion, resolution=16))
+    for name, pipe in (("xl-lora", xl), ("flux-lora", flux)):
+        dreambooth(pipe, photos, tmp_path / name, text_lr=1e-3, resolution=16)
     command = [sys.executable, "-c", PLAIN, str(model), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "all load", done.stderr

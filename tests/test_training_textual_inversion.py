@@ -12,6 +12,7 @@ from uncollapse.errors import (
     AnchorError,
     FileFormatError,
     OutputError,
+    PipelineError,
     PlaceholderError,
     TrainingError,
     UncollapseWarning,
@@ -21,6 +22,7 @@ from uncollapse.learned_embeds import load_into, read
 from uncollapse.training import TextualInversion, train
 from uncollapse.training.families import family_of
 from uncollapse.training.latents import encode_pictures
+from uncollapse.training.previews import join_previews
 from uncollapse.training.token_rows import learning_rows
 from uncollapse.trajectory import read_trajectory
 from whole_pipelines import build
@@ -189,8 +191,12 @@ def test_accumulated_batches_are_one_step(pipe, photos, tmp_path):
 
 def test_checkpointing_the_denoiser_changes_no_result(pipe, photos, tmp_path):
     before = everything(pipe)
+    calls = []
+    pipe.unet.up_blocks[-1].resnets[-1].register_forward_pre_hook(lambda *_: calls.append(1))
     plain = learn(pipe, photos, tmp_path / "a")
+    assert len(calls) == 4
     saving = learn(pipe, photos, tmp_path / "b", gradient_checkpointing=True)
+    assert len(calls) == 4 + 8  # forward, and once more for the gradient
     assert saving.checkpoints[-1].loss == pytest.approx(plain.checkpoints[-1].loss, rel=1e-5)
     assert_same(before, everything(pipe))
     assert not pipe.unet.is_gradient_checkpointing
@@ -207,10 +213,25 @@ def test_previews_show_the_prompt_as_the_result_draws_it(pipe, photos, tmp_path)
     prompt = "a photo of <my-cat> in the snow"
     learn(pipe, photos, tmp_path / "out", steps=3, preview_every=3, validation_prompt=prompt)
     previews = sorted((tmp_path / "out" / "previews").iterdir())
-    assert [path.name for path in previews] == ["step-000003.png"]
+    assert [path.name for path in previews] == ["step-000000.png", "step-000003.png"]
     load_into(pipe, tmp_path / "out")
-    drawn = pipe(prompt, generator=torch.Generator().manual_seed(0)).images[0]
-    assert np.abs(np.asarray(Image.open(previews[0]), int) - np.asarray(drawn, int)).max() <= 1
+    for path, text in zip(previews, (prompt.replace("<my-cat>", "cat"), prompt), strict=True):
+        drawn = pipe(text, generator=torch.Generator().manual_seed(0)).images[0]
+        assert np.abs(np.asarray(Image.open(path), int) - np.asarray(drawn, int)).max() <= 1
+
+
+def test_all_previews_are_on_one_strip_in_their_order(tmp_path):
+    """Ten pictures of ten greys: eight in the first row, two in the second, each under its line."""
+    greys = [20 * i for i in range(1, 11)]
+    (tmp_path / "previews").mkdir()
+    for i, grey in enumerate(greys):
+        Image.new("RGB", (16, 16), (grey,) * 3).save(tmp_path / "previews" / f"step-{500 * i:06d}.png")
+    join_previews(TextualInversion(**CAT), tmp_path)
+    strip = np.asarray(Image.open(tmp_path / "previews.png"))
+    assert strip.shape == (2 * 180, 8 * 160, 3)
+    found = [strip[180 * (i // 8) + 100, 160 * (i % 8) + 80, 0] for i in range(10)]
+    assert found == greys
+    assert strip[:20, :160].min() < 128
 
 
 def test_a_class_word_of_several_tokens_is_averaged_and_that_is_said(pipe, photos, tmp_path):
@@ -239,6 +260,8 @@ def test_a_class_word_of_several_tokens_is_averaged_and_that_is_said(pipe, photo
         ({"mixed_precision": "int8"}, TrainingError, "one of"),
         ({"optimizer": "Adam5"}, TrainingError, "none of that name"),
         ({"optimizer": "nothing.of.that"}, TrainingError, "none of that name"),
+        ({"optimizer": "torch.nn.Linear"}, TrainingError, "is no optimiser"),
+        ({"optimizer": "lr_scheduler"}, TrainingError, "is no optimiser"),
         ({"preview_every": 2}, TrainingError, "validation_prompt"),
         ({"validation_prompt": "a photo of a cat"}, TrainingError, "mention"),
         ({"tensorboard": True}, TrainingError, "pip install tensorboard"),
@@ -275,12 +298,22 @@ def test_fewer_than_three_photos_are_a_warning_and_many_are_refused(pipe, tmp_pa
 
 
 def test_a_pipeline_that_nobody_trains_here_is_named(photos, tmp_path):
-    from uncollapse.errors import PipelineError
-
     with pytest.raises(PipelineError, match="PixArtSigmaPipeline cannot be trained"):
         learn(build("PixArt"), photos, tmp_path / "out")
     with pytest.raises(PipelineError, match="DreamBoothLoRA"):
         learn(build("Flux"), photos, tmp_path / "out", resolution=16)
+
+
+def test_a_pipeline_without_a_text_encoder_that_learns_is_named(pipe, photos, tmp_path):
+    table = pipe.text_encoder.get_input_embeddings().weight
+    whole = torch.nn.Embedding(*table.shape, _weight=table.to(torch.int8), _freeze=True)
+    pipe.text_encoder.set_input_embeddings(whole)
+    with pytest.raises(TrainingError, match=r"CLIPTextModel is quantised or offloaded.*float32"):
+        learn(pipe, photos, tmp_path / "out")
+    pipe.text_encoder = None
+    with pytest.raises(PipelineError, match="without its text_encoder"):
+        learn(pipe, photos, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_with_a_training_is_not_overwritten(pipe, photos, tmp_path):

@@ -10,6 +10,7 @@ inversion          what the first two share, which learn rows of the token table
 steering           ReVersion's loss, which keeps a relation among prepositions
 train              train(): any of them, from a folder of photos to files
 loop, state        the one loop, and what a killed run goes on from
+previews           the validation prompt as training goes on
 prior              class images, against forgetting what the class looks like
 photos, captions   what is learned from: pictures, and their own prompts
 templates          or the prompts that they are paired with

@@ -200,6 +200,7 @@ def _squared(predicted: Tensor, target: Tensor) -> Tensor:
     return (predicted.float() - target.float()).pow(2).flatten(1).mean(1)
 
 
+PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "vae", "unet", "transformer")
 FAMILIES: dict[str, type[Family]] = {
     "StableDiffusionPipeline": Diffusion,
     "StableDiffusionXLPipeline": Diffusion,
@@ -210,9 +211,15 @@ FAMILIES: dict[str, type[Family]] = {
 def family_of(pipe: Any) -> Family:
     """The family that a pipeline belongs to.
 
-    Raises: PipelineError, for one that none of the trainers knows.
+    Raises: PipelineError, for one that none of the trainers knows, or that was loaded without a part.
     """
     name = type(pipe).__name__
     if name not in FAMILIES:
         raise PipelineError(f"train(): {name} cannot be trained here. Load one of {', '.join(FAMILIES)}.")
+    absent = [part for part in PARTS if part in pipe.components and pipe.components[part] is None]
+    if absent:
+        raise PipelineError(
+            f"train(): this {name} was loaded without its {' and '.join(absent)}. Training needs all its "
+            "parts: load it whole."
+        )
     return FAMILIES[name](pipe)

@@ -89,6 +89,8 @@ def fit(
     with _says_how_to_go_on(), stop_requested() as stopping:
         if not run.state.checkpoints and settings.keeps(0):
             run.keep()
+        if settings.preview_every and run.step == 0:
+            preview(0)
         while run.step < settings.steps:
             started = time.perf_counter()
             loss = run.take_step()
@@ -215,8 +217,17 @@ class _Run:
 def make_optimizer(learner: Learner, settings: Settings) -> torch.optim.Optimizer:
     """The optimiser by its name, without weight decay where it has any.
 
-    Raises: TrainingError, when there is none of that name.
+    Raises: TrainingError, when there is none of that name, or it is none.
     """
+    kind = _optimizer_class(settings)
+    groups: list[dict[str, Any]] = [
+        {"params": list(group.parameters.values()), "lr": group.lr} for group in learner.groups
+    ]
+    decays = "weight_decay" in inspect.signature(kind).parameters
+    return kind(groups, lr=settings.lr, **({"weight_decay": 0.0} if decays else {}))
+
+
+def _optimizer_class(settings: Settings) -> Callable[..., torch.optim.Optimizer]:
     module, _, name = settings.optimizer.rpartition(".")
     try:
         kind = getattr(importlib.import_module(module or "torch.optim"), name)
@@ -224,11 +235,9 @@ def make_optimizer(learner: Learner, settings: Settings) -> torch.optim.Optimize
         raise settings.refused(
             "optimizer", f"there is none of that name ({error}); install its package, or use AdamW"
         ) from error
-    groups: list[dict[str, Any]] = [
-        {"params": list(group.parameters.values()), "lr": group.lr} for group in learner.groups
-    ]
-    decays = "weight_decay" in inspect.signature(kind).parameters
-    return kind(groups, lr=settings.lr, **({"weight_decay": 0.0} if decays else {}))
+    if not (isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer)):
+        raise settings.refused("optimizer", "it is no optimiser; use AdamW, or another of torch.optim")
+    return kind
 
 
 def _installed(package: str) -> bool:

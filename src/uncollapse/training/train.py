@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from ..errors import OutputError
-from ..generation import GenerationSettings, generate
-from ..output import check_writable, save_png
+from ..output import check_writable
 from ..trajectory import NAME, Trajectory
 from .captions import read_captions
 from .custom_diffusion import CustomDiffusion, custom_diffusion
@@ -22,6 +21,7 @@ from .latents import encode_pictures
 from .learner import Task
 from .loop import OnStep, fit, make_accelerator
 from .photos import read_photos
+from .previews import draw_preview, join_previews
 from .reversion import Reversion, reversion
 from .settings import Settings
 from .state import STATE
@@ -86,11 +86,12 @@ def train(
                 settings,
                 start,
                 resume=resume,
-                preview=lambda step: _preview(pipe, settings, folder, step),
+                preview=lambda step: draw_preview(pipe, settings, folder, step),
                 on_step=on_step,
             )
             if accelerator.is_main_process:
                 learner.save(folder / learner.result, settings.steps)
+                join_previews(settings, folder)
     return trajectory
 
 
@@ -123,13 +124,3 @@ def _frozen(family: Family, settings: Settings) -> Iterator[None]:
             parameter.requires_grad_(flag)
         for module, mode in modes:
             module.training = mode
-
-
-@torch.no_grad()
-def _preview(pipe: Any, settings: Settings, folder: Path, step: int) -> None:
-    """One picture of the validation prompt, always from the same noise."""
-    prompt, side = str(settings.validation_prompt), settings.resolution
-    drawing = GenerationSettings(height=side, width=side)
-    [image] = generate(pipe, [prompt], [settings.seed], drawing)
-    about = {"prompt": prompt, "seed": settings.seed, "step": step}
-    save_png(image, folder / "previews" / f"step-{step:06d}.png", about)
