@@ -30,25 +30,23 @@ def text_encoder(tokenizer: transformers.CLIPTokenizer) -> transformers.CLIPText
 
 
 def unet() -> diffusers.UNet2DConditionModel:
-    with torch.device("meta"):
-        unet = diffusers.UNet2DConditionModel(cross_attention_dim=768, sample_size=64, attention_head_dim=8)
-    return _filled(unet)
+    return diffusers.UNet2DConditionModel(
+        cross_attention_dim=768, sample_size=64, attention_head_dim=8
+    ).eval()
 
 
 def vae() -> diffusers.AutoencoderKL:
-    with torch.device("meta"):
-        vae = diffusers.AutoencoderKL(
-            down_block_types=("DownEncoderBlock2D",) * len(BLOCKS),
-            up_block_types=("UpDecoderBlock2D",) * len(BLOCKS),
-            block_out_channels=BLOCKS,
-            layers_per_block=2,
-            sample_size=512,
-        )
-    return _filled(vae)
+    return diffusers.AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * len(BLOCKS),
+        up_block_types=("UpDecoderBlock2D",) * len(BLOCKS),
+        block_out_channels=BLOCKS,
+        layers_per_block=2,
+        sample_size=512,
+    ).eval()
 
 
 def pipeline() -> diffusers.StableDiffusionPipeline:
-    """All of it, float32, on the CPU."""
+    """All of it, float32, on the CPU: 4.3 GB."""
     tokenizer = letter_tokenizer()
     return diffusers.StableDiffusionPipeline(
         vae=vae(),
@@ -56,20 +54,13 @@ def pipeline() -> diffusers.StableDiffusionPipeline:
         tokenizer=tokenizer,
         unet=unet(),
         scheduler=diffusers.DDIMScheduler(
-            beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False
+            beta_schedule="scaled_linear",
+            beta_start=0.00085,
+            beta_end=0.012,
+            clip_sample=False,
+            steps_offset=1,
         ),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
     )
-
-
-def _filled(model: torch.nn.Module) -> torch.nn.Module:
-    """Small weights, and norms that leave what they are given its size; the same every time."""
-    model = model.to_empty(device="cpu").eval()
-    torch.manual_seed(0)
-    for name, parameter in model.named_parameters():
-        parameter.data.fill_(0) if name.endswith("bias") else parameter.data.uniform_(-0.02, 0.02)
-        if "norm" in name and name.endswith("weight"):
-            parameter.data.fill_(1)
-    return model
