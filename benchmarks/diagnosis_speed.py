@@ -1,28 +1,35 @@
 """What a diagnosis over a Textual Inversion costs: 200 contexts × 30 checkpoints, on a text encoder of SD
 1.5's size.
 
-    python benchmarks/diagnosis_speed.py                                  # all of it: an hour on two cores
-    python benchmarks/diagnosis_speed.py --contexts 40 --checkpoints 2    # the same per sentence
+    python benchmarks/diagnosis_speed.py                 # the plain way on 3 of the 30 checkpoints
+    python benchmarks/diagnosis_speed.py --plain 30      # on all: most of an hour on two cores
 
 Random weights, CLIP's own vocabulary. Ours: no padding, sentences of one length together, anchors encoded
-once, rows swapped in place. Beside it the plain way: every sentence alone, padded to 77, the anchor's
-again at every checkpoint. The vectors of EOS are compared first (relative error at most 1e-4), then both
-are timed in this same run. Also: all distances and spreads of two sets of 200 × 768, and 500 embedding
-files against a table of 49,408 words.
+once, rows swapped in place; in a process of its own, so that its peak memory is its own. Beside it the plain
+way: every sentence alone, padded to 77, the anchor's again at every checkpoint; whole checkpoints, drawn at
+random, its time scaled to all of them. On those the vectors of EOS are compared (relative error at most
+1e-4). Also: all distances and spreads of two sets of 200 × 768, and a folder of 500 embedding files against
+a table of 49,408 words, from the files to the report.
 """
 
 import json
+import multiprocessing
 import os
 import platform
+import random
 import resource
+import statistics
 import sys
+import tempfile
 import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import sd15
 import torch
-import transformers
 import typer
 
 from uncollapse.adjustment import Adjustment
@@ -30,131 +37,170 @@ from uncollapse.diagnosis.contexts import shipped
 from uncollapse.diagnosis.diagnose import diagnose_embeddings
 from uncollapse.diagnosis.distances import distances
 from uncollapse.diagnosis.prompts import encode
+from uncollapse.diagnosis.report import save_diagnosis
 from uncollapse.diagnosis.spread import set_spread
-from uncollapse.learned_embeds import LearnedEmbedding
+from uncollapse.learned_embeds import LearnedEmbedding, read_all, write
 from uncollapse.output import save_text
+from uncollapse.suggestions import suggest_anchors
 from uncollapse.vocabulary import Vocabulary
 
+THREADS = torch.get_num_threads()
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from word_pairs import clip_tokenizer
+from word_pairs import clip_tokenizer  # noqa: E402
+
+torch.set_num_threads(THREADS)  # the tests want one
 
 RESULTS = Path(__file__).parent / "results" / "diagnosis_speed.json"
 TOKEN, ANCHOR = "<t>", "dog"
 
 
-def text_encoder(tokenizer: transformers.CLIPTokenizer) -> transformers.CLIPTextModel:
-    """Stable Diffusion 1.5's text encoder, untrained."""
-    torch.manual_seed(0)
-    shape = dict(hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12)
-    ids = dict(
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    config = transformers.CLIPTextConfig(vocab_size=len(tokenizer), projection_dim=768, **shape, **ids)
-    return transformers.CLIPTextModel(config).eval()
-
-
 class Checkpoints:
     """An encoder whose learned row is that of one checkpoint after another."""
 
-    def __init__(self, tokenizer, encoder, count: int) -> None:
-        tokenizer.add_tokens(TOKEN)
-        encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-        self.table = encoder.get_input_embeddings().weight.detach()
-        self.row = tokenizer.convert_tokens_to_ids(TOKEN)
-        self.rows = torch.randn(count, 768) * 0.03
+    def __init__(self, count: int) -> None:
+        self.tokenizer = clip_tokenizer()
+        self.encoder = sd15.text_encoder(self.tokenizer)
+        self.tokenizer.add_tokens(TOKEN)
+        self.encoder.resize_token_embeddings(len(self.tokenizer), mean_resizing=False)
+        self.table = self.encoder.get_input_embeddings().weight.detach()
+        self.row = self.tokenizer.convert_tokens_to_ids(TOKEN)
+        self.rows = torch.randn(count, 768, generator=torch.Generator().manual_seed(0)) * 0.03
 
-    def __iter__(self):
-        for row in self.rows:
-            self.table[self.row] = row
-            yield
+    def swapped_in(self, which: Sequence[int]) -> Iterator[int]:
+        for i in which:
+            self.table[self.row] = self.rows[i]
+            yield i
 
 
-def ours(tokenizer, encoder, sentences, anchors, checkpoints) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """P and Q of each checkpoint, as ``diagnosis/training.py`` makes them."""
-    Q = torch.stack([each.vectors[-1] for each in encode(tokenizer, encoder, anchors)])
-    return [
-        (torch.stack([each.vectors[-1] for each in encode(tokenizer, encoder, sentences)]), Q)
-        for _ in checkpoints
-    ]
+def timed(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
+    """Seconds by the clock and of CPU (on a shared machine the first says little), and what was made."""
+    start, cpu = time.perf_counter(), time.process_time()
+    result = work()
+    return {"seconds": time.perf_counter() - start, "CPU seconds": time.process_time() - cpu}, result
+
+
+def ours(
+    contexts: int, checkpoints: int, threads: int
+) -> tuple[dict[str, float], torch.Tensor, torch.Tensor]:
+    """Time and peak memory; P of each checkpoint and Q, as ``diagnosis/training.py`` makes them."""
+    torch.set_num_threads(threads)
+    states, chosen = Checkpoints(checkpoints), shipped("animals").first(contexts)
+
+    def eos(subject: str) -> torch.Tensor:
+        encoded = encode(states.tokenizer, states.encoder, chosen.about(subject))
+        return torch.stack([each.vectors[-1] for each in encoded])
+
+    def everything() -> tuple[torch.Tensor, torch.Tensor]:
+        Q = eos(ANCHOR)
+        return torch.stack([eos(TOKEN) for _ in states.swapped_in(range(checkpoints))]), Q
+
+    encode(states.tokenizer, states.encoder, ["warm"])
+    measured, (P, Q) = timed(everything)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return {**measured, "peak memory, GB": peak}, P, Q
 
 
 @torch.inference_mode()
-def one_by_one(
-    tokenizer, encoder, sentences, anchors, checkpoints
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """The same, every sentence alone and padded."""
+def one_by_one(states: Checkpoints, sentences: list[str]) -> torch.Tensor:
+    """The vectors of EOS, every sentence encoded alone and padded."""
 
     def eos(sentence: str) -> torch.Tensor:
-        ids = tokenizer(sentence, padding="max_length", return_tensors="pt").input_ids
-        return encoder(ids).last_hidden_state[0, (ids[0] == tokenizer.eos_token_id).nonzero()[0, 0]]
+        ids = states.tokenizer(sentence, padding="max_length", return_tensors="pt").input_ids
+        end = (ids[0] == states.tokenizer.eos_token_id).nonzero()[0, 0]
+        return states.encoder(ids).last_hidden_state[0, end].clone()
 
-    return [tuple(torch.stack([eos(s) for s in each]) for each in (sentences, anchors)) for _ in checkpoints]
-
-
-def timed(work):
-    """(seconds, CPU seconds, result): on a shared machine the first says little."""
-    started, cpu = time.perf_counter(), time.process_time()
-    result = work()
-    return time.perf_counter() - started, time.process_time() - cpu, result
+    return torch.stack([eos(sentence) for sentence in sentences])
 
 
-def files(tokenizer, table: torch.Tensor, count: int = 500) -> float:
-    """CPU seconds for that many embeddings of eight vectors, once the table's words are known."""
-    vocabularies = {"text_encoder": Vocabulary(table.clone(), tokenizer.backend_tokenizer)}
-    embeddings = [LearnedEmbedding("<t>", {"text_encoder": torch.randn(8, 768)}) for _ in range(count)]
+def compared(contexts: int, checkpoints: int, plain: int) -> dict[str, Any]:
+    """Both ways; fails unless the vectors are the same."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
+        measured, P, Q = alone.submit(ours, contexts, checkpoints, THREADS).result()
+    states, chosen = Checkpoints(checkpoints), shipped("animals").first(contexts)
+    sample = sorted(random.Random(0).sample(range(checkpoints), min(plain, checkpoints)))
+    error, times = 0.0, []
+    for i in states.swapped_in(sample):
+        seconds, found = timed(lambda: [one_by_one(states, chosen.about(s)) for s in (TOKEN, ANCHOR)])
+        times.append(seconds)
+        for a, b in zip((P[i], Q), found, strict=True):
+            error = max(error, ((a - b).norm(dim=1) / b.norm(dim=1)).max().item())
+    if not error <= 1e-4:
+        raise SystemExit(f"The vectors differ by {error:.1e}: nothing was measured.")
+    scaled = {name: checkpoints * statistics.mean(each[name] for each in times) for name in times[0]}
+    return {
+        "ours": rounded(measured),
+        "plain": rounded(scaled),
+        "plain, timed on the checkpoints": sample,
+        "plain, CPU seconds of each": [round(each["CPU seconds"], 1) for each in times],
+        "times less": {name: round(scaled[name] / measured[name], 1) for name in scaled},
+        "largest relative error": error,
+    }
 
-    def diagnose(some):
-        names = ["a file"] * len(some)
-        return diagnose_embeddings(some, vocabularies, [ANCHOR] * len(some), Adjustment(), names)
 
-    diagnose(embeddings[:1])
-    return timed(lambda: diagnose(embeddings))[1]
+def statistics_of_sets() -> dict[str, float]:
+    """All distances and spreads of two sets of 200 × 768, the fastest of five."""
+    P, Q = torch.randn(2, 200, 768)
+    runs = [timed(lambda: (distances(P, Q, paired=True), set_spread(P, Q)))[0] for _ in range(6)][1:]
+    return rounded({name: min(run[name] for run in runs) for name in runs[0]}, 3)
+
+
+def folder_of_files(count: int, vectors: int) -> dict[str, Any]:
+    """From files on the disk to the report, once the table's words are known."""
+    tokenizer = clip_tokenizer()
+    table = 0.03 * torch.randn(49408, 768)
+    vocabularies = {"text_encoder": Vocabulary(table, tokenizer.backend_tokenizer)}
+    with tempfile.TemporaryDirectory() as name:
+        files = [Path(name) / f"{i}.safetensors" for i in range(count)]
+        for i, file in enumerate(files):
+            rows = table[1000 + i] + 0.03 * torch.randn(vectors, 768)
+            write(file, LearnedEmbedding(f"<t{i}>", {"text_encoder": rows}))
+
+        def diagnose(files: Sequence[Path], anchor: str | None) -> None:
+            embeddings = [each for file in files for each in read_all(file)]
+            anchors = [anchor or suggest_anchors(each, vocabularies, 1)[0].anchor for each in embeddings]
+            names = [str(file) for file in files]
+            save_diagnosis(
+                diagnose_embeddings(embeddings, vocabularies, anchors, Adjustment(), names), Path(name)
+            )
+
+        loading, _ = timed(lambda: diagnose(files[:1], None))
+        given, _ = timed(lambda: diagnose(files, ANCHOR))
+        suggested, _ = timed(lambda: diagnose(files, None))
+    both = {"anchor given": rounded(given), "anchors suggested": rounded(suggested)}
+    return {
+        "files": count,
+        "vectors in each": vectors,
+        "the first file, with the table": rounded(loading),
+    } | both
+
+
+def rounded(values: dict[str, float], digits: int = 2) -> dict[str, float]:
+    return {name: round(value, digits) for name, value in values.items()}
 
 
 def main(
     contexts: Annotated[int, typer.Option(help="Sentences a checkpoint.")] = 200,
     checkpoints: Annotated[int, typer.Option(help="Checkpoints.")] = 30,
+    plain: Annotated[int, typer.Option(help="Checkpoints that the plain way is timed on.")] = 3,
+    files: Annotated[int, typer.Option(help="Embedding files in the folder.")] = 500,
+    vectors: Annotated[int, typer.Option(help="Vectors in each.")] = 8,
     output: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS,
 ) -> None:
     """Check, then time."""
-    tokenizer = clip_tokenizer()
-    encoder = text_encoder(tokenizer)
-    states = Checkpoints(tokenizer, encoder, checkpoints)
-    chosen = shipped("animals").first(contexts)
-    arguments = (tokenizer, encoder, chosen.about(TOKEN), chosen.about(ANCHOR), states)
-    seconds, cpu, found = timed(lambda: ours(*arguments))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    plain_seconds, plain_cpu, expected = timed(lambda: one_by_one(*arguments))
-    pairs = [
-        (a, b) for one, other in zip(found, expected, strict=True) for a, b in zip(one, other, strict=True)
-    ]
-    error = max(((a - b).norm(dim=1) / b.norm(dim=1)).max().item() for a, b in pairs)
-    if not error <= 1e-4:
-        raise SystemExit(f"The vectors differ by {error:.1e}: nothing was measured.")
-    P, Q = torch.randn(2, 200, 768)
-    both = lambda: (distances(P, Q, paired=True), set_spread(P, Q))  # noqa: E731
-    statistics = min(timed(both)[1] for _ in range(3))
     data = {
         "contexts": contexts,
         "checkpoints": checkpoints,
-        "seconds": round(seconds, 1),
-        "seconds one by one": round(plain_seconds, 1),
-        "times less": round(plain_seconds / seconds, 1),
-        "times less CPU": round(plain_cpu / cpu, 1),
-        "largest relative error": error,
-        "peak memory, GB": round(memory, 2),
-        "distances and spread of 200 × 768, CPU seconds": round(statistics, 3),
-        "500 embedding files of 8 vectors, CPU seconds": round(files(tokenizer, states.table), 1),
-        "threads": torch.get_num_threads(),
+        "encoding": compared(contexts, checkpoints, plain),
+        "distances and spread of 200 × 768": statistics_of_sets(),
+        "a folder": folder_of_files(files, vectors),
+        "threads": THREADS,
         "cores": os.cpu_count(),
-        "load": os.getloadavg()[0],
-        "environment": {p: version(p) for p in ("torch", "transformers")}
-        | {"python": platform.python_version()},
+        "load": os.getloadavg(),
+        "environment": {p: version(p) for p in ("torch", "transformers", "uncollapse")}
+        | {"python": platform.python_version(), "machine": platform.machine()},
     }
-    save_text(json.dumps(data, indent=1), output)
-    print(json.dumps(data, indent=1))
+    save_text(json.dumps(data, indent=1, ensure_ascii=False), output)
+    typer.echo(json.dumps(data, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

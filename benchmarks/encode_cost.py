@@ -25,7 +25,7 @@ import compel
 import diffusers
 import torch
 import transformers
-from transformers.convert_slow_tokenizer import bytes_to_unicode
+from sd15 import letter_tokenizer, text_encoder, unet
 
 import uncollapse as uc
 from uncollapse.pipelines import cache
@@ -38,17 +38,8 @@ STEPS = 20
 
 
 def clip_parts(dtype: torch.dtype) -> dict:
-    """CLIP L with a tokenizer of single letters, padded to 77 as CLIP's."""
-    letters = list(bytes_to_unicode().values())
-    tokens = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    vocab = {token: i for i, token in enumerate(tokens)}
-    tokenizer = transformers.CLIPTokenizer(vocab=vocab, merges=[], model_max_length=77)
-    torch.manual_seed(0)
-    config = transformers.CLIPTextConfig(
-        hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12,
-        bos_token_id=512, eos_token_id=513, pad_token_id=513,
-    )  # fmt: skip
-    return {"tokenizer": tokenizer, "text_encoder": transformers.CLIPTextModel(config).eval().to(dtype)}
+    tokenizer = letter_tokenizer()
+    return {"tokenizer": tokenizer, "text_encoder": text_encoder(tokenizer).to(dtype)}
 
 
 def sd15() -> diffusers.StableDiffusionPipeline:
@@ -150,16 +141,12 @@ def measure(
 
 def unet_step() -> list[float]:
     """Seconds of a guided step of Stable Diffusion 1.5's U-Net at 512×512, three times, in bfloat16."""
-    with torch.device("meta"):
-        unet = diffusers.UNet2DConditionModel(cross_attention_dim=768, sample_size=64, attention_head_dim=8)
-    unet = unet.to(torch.bfloat16).to_empty(device="cpu").eval()
-    for parameter in unet.parameters():
-        parameter.data.uniform_(-0.02, 0.02)
+    denoiser = unet().to(torch.bfloat16)
     noise, text = torch.randn(2, 4, 64, 64).bfloat16(), torch.randn(2, 77, 768).bfloat16()
     seconds = []
     for _ in range(3):
         start = time.perf_counter()
-        unet(noise, 10, text)
+        denoiser(noise, 10, text)
         seconds.append(time.perf_counter() - start)
     return seconds
 

@@ -1,14 +1,13 @@
 """Distances between sets: scipy, scikit-learn, float64 restatements and closed forms are the judges."""
 
 import math
-import time
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.distance import cdist, directed_hausdorff
+from scipy.spatial.distance import cdist, directed_hausdorff, pdist
 from scipy.stats import energy_distance
 from sklearn.covariance import ledoit_wolf
 from sklearn.metrics.pairwise import rbf_kernel
@@ -24,6 +23,8 @@ from uncollapse.diagnosis.distances import (
     hausdorff,
     mahalanobis,
     mmd,
+    pairwise,
+    within,
 )
 from uncollapse.errors import EmbeddingError
 
@@ -48,6 +49,13 @@ def test_the_covariance_is_scikit_learns(shape):
 def test_a_pooled_covariance_is_about_each_sets_own_mean():
     far = fit_gaussian(P, P.double() + 100)
     np.testing.assert_allclose(covariance(far), covariance(fit_gaussian(P, P)), rtol=1e-6, atol=1e-9)
+
+
+def test_every_pair_is_scipys_and_equal_vectors_are_at_zero():
+    np.testing.assert_allclose(pairwise(P, Q), cdist(P, Q), rtol=1e-12)
+    np.testing.assert_allclose(within(Q), pdist(Q), rtol=1e-12)
+    far = P + 1e6
+    assert pairwise(far, far).diagonal().eq(0).all()
 
 
 def test_euclidean_and_hausdorff_are_scipys():
@@ -170,14 +178,6 @@ def test_whatever_the_sets_every_figure_is_finite_or_explained(n, m, dim, scale,
             assert getattr(doubled, name) == pytest.approx(
                 units.get(name, 1.0) * getattr(measured, name), rel=1e-2, abs=1e-6
             )
-
-
-def test_all_of_them_on_two_hundred_sentences_take_little_time():
-    p, q = torch.randn(2, 200, 768)
-    distances(p, q)
-    started = time.process_time()
-    distances(p, q)
-    assert time.process_time() - started < 1.0  # about 0.2 s; the benchmark has the figure
 
 
 @pytest.mark.parametrize("name", ["energy", "mmd"])

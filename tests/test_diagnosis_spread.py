@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import cdist
 
 from uncollapse.diagnosis.bootstrap import mean_interval, set_intervals
 from uncollapse.diagnosis.distances import bandwidth, distances, mmd
@@ -24,6 +26,11 @@ def test_closed_forms():
     assert found.mmd == pytest.approx(1 - (bandwidth(x) ** 2 / (bandwidth(x) ** 2 + 2)) ** 2, rel=0.04)
     line = torch.tensor([[0.0], [1.0], [5.0]])
     assert (set_spread(line).euclidean, set_spread(line).hausdorff) == (pytest.approx(10 / 3), 4)
+
+
+def test_hausdorffs_is_the_loneliest_members_distance_from_its_nearest():
+    between = cdist(NOISE, NOISE) + np.diag([np.inf] * len(NOISE))
+    assert set_spread(NOISE).hausdorff == pytest.approx(between.min(1).max())
 
 
 def test_a_set_half_as_wide_has_half_the_spread():

@@ -34,6 +34,13 @@ def test_what_the_file_states_comes_first_then_its_name_then_what_is_near(vocabu
     assert found[4].cosine == pytest.approx(1, abs=1e-2)
 
 
+def test_the_vocabulary_is_not_searched_for_what_the_file_states(vocabularies, monkeypatch):
+    rows = row_of(vocabularies, "beach")
+    everything = suggest(vocabularies, rows, initialiser="cat")
+    monkeypatch.setattr(Vocabulary, "nearest", lambda *_: pytest.fail("searched"))
+    assert suggest(vocabularies, rows, initialiser="cat", count=1) == everything[:1]
+
+
 def test_cosines_are_the_mean_over_vectors_and_encoders(vocabularies):
     [one] = vocabularies.values()
     other = Vocabulary(torch.randn(len(one.token_embeds), 40), one.tokenizer)

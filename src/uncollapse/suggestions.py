@@ -52,17 +52,17 @@ def suggest_anchors(
     """
     matches = vocabularies_for(embedding, vocabularies)
     own = [(rows, matches[name]) for name, rows in embedding.vectors.items()]
+    directions = [(unit(rows.float()).mean(0), vocabulary) for rows, vocabulary in own]
 
     def cosine(anchor: str) -> float:
-        each = [
-            (unit(rows.float()) @ unit(vocab.anchor_vector(anchor).float())).mean().item()
-            for rows, vocab in own
-        ]
+        each = [(mean @ unit(vocab.anchor_vector(anchor).float())).item() for mean, vocab in directions]
         return sum(each) / len(each)
 
     chance = sum(vocabulary.chance for _, vocabulary in own) / len(own)
     found: dict[str, Suggestion] = {}
-    for origin, candidates in _candidates(embedding, own):
+    for origin, candidates in _candidates(embedding, own):  # the nearest words, slow to find, come last
+        if len(found) >= count:
+            break
         ranked = sorted(((cosine(each), each) for each in candidates - set(found)), reverse=True)
         found |= {c: Suggestion(c, value, origin, value < chance) for value, c in ranked}
     return list(found.values())[:count]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .distances import bandwidth, check_sets, pairwise
+from .distances import bandwidth, check_sets, kernel, pairwise
 
 __all__ = ["Interval", "mean_interval", "set_intervals"]
 
@@ -61,7 +61,7 @@ def set_intervals(P: Tensor, Q: Tensor, seed: int = 0) -> dict[str, Interval]:
     once = torch.ones(1, len(P), dtype=torch.float64)
     h = bandwidth(Q)
     pairs = {"P": pairwise(P, P), "Q": pairwise(Q, Q), "between": pairwise(P, Q)}
-    kernels = {name: torch.exp(-(d**2) / (2 * h**2)) for name, d in pairs.items()}
+    kernels = {name: kernel(d, h) for name, d in pairs.items()}
 
     def of(weights: Tensor) -> dict[str, Tensor]:
         d = {name: _weighted(matrix, weights) for name, matrix in pairs.items()}

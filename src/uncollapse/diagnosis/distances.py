@@ -39,6 +39,7 @@ __all__ = [
     "mmd",
     "off_diagonal_mean",
     "pairwise",
+    "within",
 ]
 
 
@@ -140,8 +141,8 @@ def energy(P: Tensor, Q: Tensor, paired: bool = False) -> float:
     Source: G. J. Székely and M. L. Rizzo, J. Statistical Planning and Inference 143 (2013), section 2.
     ``scipy.stats.energy_distance`` is its root, in one dimension, with the diagonals left in.
     """
-    within = off_diagonal_mean(pairwise(P, P)) + off_diagonal_mean(pairwise(Q, Q))
-    return (2 * mean_between(pairwise(P, Q), paired) - within).item()
+    inner = within(P).mean() + within(Q).mean()
+    return (2 * mean_between(pairwise(P, Q), paired) - inner).item()
 
 
 def mmd(P: Tensor, Q: Tensor, paired: bool = False, h: float | None = None) -> float:
@@ -155,12 +156,8 @@ def mmd(P: Tensor, Q: Tensor, paired: bool = False, h: float | None = None) -> f
     Source: A. Gretton and others, J. Machine Learning Research 13 (2012), lemma 6; paired, its equation 4.
     """
     h = h or bandwidth(Q)
-
-    def k(x: Tensor, y: Tensor) -> Tensor:
-        return torch.exp(-pairwise(x, y).square() / (2 * h**2))
-
-    within = off_diagonal_mean(k(P, P)) + off_diagonal_mean(k(Q, Q))
-    return (within - 2 * mean_between(k(P, Q), paired)).item()
+    inner = kernel(within(P), h).mean() + kernel(within(Q), h).mean()
+    return (inner - 2 * mean_between(kernel(pairwise(P, Q), h), paired)).item()
 
 
 MEASURES: dict[str, Callable[..., float]] = {
@@ -180,9 +177,7 @@ def bandwidth(Q: Tensor) -> float:
     Raises: EmbeddingError, when it is 0: half of all pairs, or more, are equal.
     Source: the "median heuristic" of Gretton and others, 2012, section 8.
     """
-    n = len(Q)
-    rows, columns = torch.triu_indices(n, n, 1)
-    median = pairwise(Q, Q)[rows, columns].median().item()
+    median = within(Q).median().item()
     if median == 0:
         raise EmbeddingError(
             "bandwidth(): most vectors of the set are equal, so the kernel has no width. Give sentences that "
@@ -192,8 +187,25 @@ def bandwidth(Q: Tensor) -> float:
 
 
 def pairwise(P: Tensor, Q: Tensor) -> Tensor:
-    """|p − q| for every pair, ``[n, m]``, in float64, from differences (exact for equal vectors)."""
-    return torch.cdist(P.double(), Q.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    """|p − q| for every pair, ``[n, m]``, in float64, from differences (exact for equal vectors).
+
+    By way of all pairs of both sets: ``pdist`` is so much faster than ``cdist`` that it takes half the time.
+    """
+    n, m, d = len(P), len(Q), within(torch.cat([P, Q]))
+    square = d.new_zeros(n + m, n + m)
+    rows, columns = torch.triu_indices(n + m, n + m, 1)
+    square[rows, columns] = d
+    return square[:n, n:]
+
+
+def within(P: Tensor) -> Tensor:
+    """|p − p'| for every pair of different members, each pair once, ``[n (n − 1) / 2]``, in float64."""
+    return torch.pdist(P.double())
+
+
+def kernel(d: Tensor, h: float) -> Tensor:
+    """The Gaussian kernel of vectors at distance ``d``."""
+    return torch.exp(-d.square() / (2 * h**2))
 
 
 def mean_between(matrix: Tensor, paired: bool) -> Tensor:

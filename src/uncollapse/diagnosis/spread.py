@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..errors import EmbeddingError
 from .covariance import fit_gaussian
-from .distances import bandwidth, check_sets, off_diagonal_mean, pairwise
+from .distances import bandwidth, check_sets, kernel, within
 
 __all__ = ["SetSpread", "set_spread"]
 
@@ -59,8 +59,7 @@ def set_spread(P: Tensor, reference: Tensor | None = None) -> SetSpread:
     """
     P, Q = check_sets(P, P if reference is None else reference)
     notes: list[str] = []
-    between = pairwise(P, P)
-    others = between + torch.diag(torch.full((len(P),), torch.inf, dtype=torch.float64))
+    d = within(P)
 
     def unless_degenerate(name: str, value) -> float:
         try:
@@ -71,18 +70,22 @@ def set_spread(P: Tensor, reference: Tensor | None = None) -> SetSpread:
 
     def mahalanobis() -> Tensor:
         whitened = fit_gaussian(Q).whiten(P)
-        return off_diagonal_mean(pairwise(whitened, whitened).square()).sqrt()
+        return within(whitened).square().mean().sqrt()
 
     def entropy() -> Tensor:
         return torch.tensor(math.log(2 * math.pi * math.e) / 2 + fit_gaussian(P).log_det / (2 * P.shape[-1]))
 
     return SetSpread(
-        euclidean=off_diagonal_mean(between).item(),
-        hausdorff=others.min(1).values.max().item(),
+        euclidean=d.mean().item(),
+        hausdorff=_nearest(d, len(P)).max().item(),
         mahalanobis=unless_degenerate("mahalanobis", mahalanobis),
         entropy=unless_degenerate("entropy", entropy),
-        mmd=unless_degenerate(
-            "mmd", lambda: 1 - off_diagonal_mean(torch.exp(-(between**2) / (2 * bandwidth(Q) ** 2)))
-        ),
+        mmd=unless_degenerate("mmd", lambda: 1 - kernel(d, bandwidth(Q)).mean()),
         notes=tuple(notes),
     )
+
+
+def _nearest(d: Tensor, n: int) -> Tensor:
+    """How far each of n members is from its nearest neighbour, ``[n]``."""
+    first, second = torch.triu_indices(n, n, 1)
+    return d.new_full((n,), torch.inf).scatter_reduce(0, torch.cat([first, second]), d.repeat(2), "amin")
