@@ -48,7 +48,7 @@ def sentence(comparison: Comparison) -> str:
     means = {arm.name: _means(comparison, arm.name) for arm in comparison.arms}
     adjusted = [arm.name for arm in comparison.arms if arm.adjustment is not None]
     scale = next((scale for scale in SCALES if scale.context in means.get("personalised", {})), None)
-    if scale is None or not adjusted:
+    if scale is None:
         return "The images were drawn but not measured: look at the contact sheet."
     before = means["personalised"]
     parts = [f"the personalised model {scale.of_context.format(scale.write(before[scale.context]))}"]
