@@ -111,6 +111,8 @@ def _change(what: str, before: float, after: float, scale: Scale) -> str:
 
 def headline(comparison: Comparison) -> str:
     """A title that claims what the figures show, and no more."""
+    if not any(arm.adjustment for arm in comparison.arms):
+        return f"What becomes of the scene around “{comparison.concept.placeholder}”"
     gains = context_gains(comparison)
     if gains is not None:
         lost, regained = gains

@@ -96,6 +96,7 @@ def diagnose(
     if path and (path.name == TRAJECTORY or (path / TRAJECTORY).is_file()):
         from .diagnose_training import diagnose_training
 
+        _warn_of_unused(parts, placeholder, anchor)
         base_model = model[0] if model else base
         load = partial(_quiet_pipeline, device=device, dtype=chosen_dtype(dtype))
         diagnose_training(path, output, base_model, load, asked, drawn, as_json_text=json)
@@ -113,6 +114,21 @@ def diagnose(
         pictures = picture_settings(drawn, subject.concept, sentences, asked, personal)
         settings = DiagnosisSettings(probe=ProbeSettings() if probe else None, as_published=paper)
         _diagnose_model(subject, original, sentences, settings, pictures, output, as_json_text=json)
+
+
+def _warn_of_unused(parts: Parts, placeholder: str | None, anchor: str | None) -> None:
+    """What a training's manifest says itself."""
+    given = {
+        "--lora": parts.lora,
+        "--embedding": parts.embedding,
+        "--custom-diffusion": parts.custom_diffusion,
+        "--placeholder": placeholder,
+        "--anchor": anchor,
+    }
+    unused = [name for name, value in given.items() if value is not None]
+    if unused:
+        text = f"{', '.join(unused)}: passed over, since a training's folder says itself what it holds."
+        warnings.warn(text, UncollapseWarning, stacklevel=2)
 
 
 def _diagnose_model(

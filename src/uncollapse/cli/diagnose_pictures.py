@@ -60,7 +60,7 @@ def picture_settings(
         generation=_generation(drawn, personal),
         measures=[bundled_judge(personal), *measures] if judged else measures,
         references=photos,
-        clip=f"{clip}, {len(photos)} photos" if clip and photos else clip,
+        clip=f"{clip}, {len(photos)} photo{'s' * (len(photos) > 1)}" if clip and photos else clip,
         judge=f"the miniature's judge, its own {personal.anchor}" if judged else "",
     )
 
