@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 import uncollapse
 from toys import fake_miniature
 from uncollapse.cli.app import app
+from uncollapse.generation import GenerationSettings
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def toy_miniature(tmp_path_factory):
 def _offline_default(monkeypatch, toy_miniature):
     monkeypatch.setitem(sys.modules, "uncollapse.miniature", toy_miniature)
     monkeypatch.setattr(uncollapse, "miniature", toy_miniature, raising=False)
-    monkeypatch.setattr("uncollapse.cli.demo.STEPS", 2)
+    monkeypatch.setattr("uncollapse.cli.demo.BUNDLED_DRAWING", GenerationSettings(2))
 
 
 def run(*arguments):

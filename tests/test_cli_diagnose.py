@@ -122,7 +122,7 @@ def test_a_training(files, tmp_path):
     assert result.exit_code == 0, result.output
     assert "From step 0 to 1 the context heard went from" in " ".join(result.stdout.split())
     page = Outline((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert [figure["id"] for figure in page.all("figure")] == ["training"]
+    assert [figure["id"] for figure in page.all("figure")] == ["training", "text"]
     assert len(json.loads((tmp_path / "diagnosis.json").read_text())["points"]) == 2
     assert (tmp_path / "training.png").exists()
 

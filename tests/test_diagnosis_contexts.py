@@ -1,6 +1,7 @@
 """Contexts: those that ship are varied, those of a user checked by line, those of a model sifted."""
 
 import json
+import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -164,6 +165,7 @@ def test_sentences_of_a_language_model_are_sifted(endpoint):
         (b"<html>hello</html>", "its answer is no chat completion", 0),
         (b'{"choices": []}', "its answer is no chat completion", 0),
         (b'{"choices": [{"message": {"content": null}}]}', "its answer is no chat completion", 0),
+        (b'{"choices": "\xff"}', "its answer is no chat completion", 0),
         (401, "HTTP 401", 0),
     ],
 )
@@ -174,6 +176,23 @@ def test_nonsense_is_one_clear_error_and_loses_nothing(endpoint, answer, said, k
     assert said in str(error.value)
     assert endpoint.url in str(error.value)
     assert len(error.value.contexts) == kept
+
+
+def test_an_endpoint_that_speaks_no_http():
+    with socketserver.TCPServer(("127.0.0.1", 0), Babbler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(IncompleteContextsError, match="its answer is no HTTP"):
+            ask_for_contexts(f"http://127.0.0.1:{server.server_address[1]}/v1", "dog")
+        thread.join()
+
+
+class Babbler(socketserver.StreamRequestHandler):
+    """Says something that is no HTTP to whatever it is asked."""
+
+    def handle(self):
+        self.request.recv(65536)
+        self.wfile.write(b"220 mail.example ready\r\n")
 
 
 def test_an_endpoint_that_breaks_halfway_still_gives_what_it_gave(endpoint):

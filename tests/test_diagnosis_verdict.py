@@ -15,11 +15,11 @@ from uncollapse.diagnosis.bootstrap import Interval
 from uncollapse.diagnosis.contexts import Contexts
 from uncollapse.diagnosis.diagnose import (
     DiagnosisSettings,
-    as_json,
     diagnose_embeddings,
     diagnose_pipeline,
 )
 from uncollapse.diagnosis.probe import Probe, ProbeSettings
+from uncollapse.diagnosis.results import as_json
 from uncollapse.diagnosis.training import change_point, diagnose_trajectory
 from uncollapse.diagnosis.verdict import HEARD, PRESENCE, probe_verdict
 from uncollapse.learned_embeds import LearnedEmbedding, write
@@ -98,13 +98,15 @@ def test_a_pipeline_from_end_to_end(lora_pipe):
     steps = []
     found = diagnose_pipeline(lora_pipe, uc.Concept("sks cat", "cat"), CONTEXTS, FAST, on_step=steps.append)
     assert found.verdict.word in ("dominating", "healthy", "overlooked")
-    assert found.prompt.pooled.value > 0
+    assert found.prompts["text_encoder"].pooled.value > 0
     assert set(found.adjusted) == {0.3, 0.9}
     assert len(steps) == 3 + 2
     assert found.notes == ()
     data = json.loads(json.dumps(as_json(found), allow_nan=False))
-    assert data["prompt"]["between"]["energy"] == found.prompt.between.energy
-    assert data["prompt"]["published"]["within"]["hausdorff"] == 0
+    assert (
+        data["prompts"]["text_encoder"]["between"]["energy"] == found.prompts["text_encoder"].between.energy
+    )
+    assert data["prompts"]["text_encoder"]["published"]["within"]["hausdorff"] == 0
     assert data["probe"]["heard"]["value"] == found.probe.heard.value
     assert len(data["probe"]["by_context"]) == 4
 
@@ -117,7 +119,7 @@ def test_an_untouched_model_is_overlooked_and_deaf_to_nothing(pipe):
 def test_what_one_part_cannot_do_does_not_stop_the_others(lora_pipe):
     lora_pipe.text_encoder.config.model_type = "qwen2_5_vl"
     found = diagnose_pipeline(lora_pipe, uc.Concept("sks cat", "cat"), CONTEXTS, FAST)
-    assert found.prompt is None
+    assert found.prompts == {}
     assert found.probe is not None
     assert found.notes[0].startswith("Prompt level left out: ")
     without = diagnose_pipeline(
@@ -179,7 +181,9 @@ def test_a_training_is_what_its_checkpoints_are_alone(trainings):
     expected = diagnose_pipeline(alone, uc.Concept("sks cat", "cat"), CONTEXTS, FAST)
     last = found.points[-1]
     assert last.values["heard"].value == pytest.approx(expected.probe.heard.value, rel=1e-3)
-    assert last.values["pooled drift"].value == pytest.approx(expected.prompt.pooled.value, rel=1e-3)
+    assert last.text["text_encoder"]["pooled drift"].value == pytest.approx(
+        expected.prompts["text_encoder"].pooled.value, rel=1e-3
+    )
     assert last.norm == 3.0
     assert found.sentence.startswith("From step 0 to 300 the context heard went from ")
 
@@ -189,7 +193,7 @@ def test_rows_are_swapped_in_place(trainings, method):
     inversion = replace(trainings[1], method=method)
     found = diagnose_trajectory(inversion, make_pipeline, CONTEXTS, ProbeSettings(seeds=(0,)), 4)
     assert len(found.points) == 4
-    own = [point.values["concept drift"].value for point in found.points]
+    own = [point.text["text_encoder"]["concept drift"].value for point in found.points]
     assert len(set(own)) == 4
 
 

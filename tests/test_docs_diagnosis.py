@@ -8,7 +8,7 @@ import pytest
 from conftest import add_lora, make_pipeline
 from test_diagnosis_verdict import TEMPLATES
 from test_docs_files import ROOT, at_hand, blocks, run_commands  # noqa: F401
-from toys import save_lora
+from toys import picture, save_clip, save_lora
 from uncollapse.diagnosis.verdict import HEARD, PRESENCE
 from uncollapse.trajectory import Checkpoint, Trajectory, write_trajectory
 
@@ -17,6 +17,9 @@ from uncollapse.trajectory import Checkpoint, Trajectory, write_trajectory
 def reader(at_hand):  # noqa: F811
     """What the page speaks of, where the reader stands."""
     Path("contexts.txt").write_text("\n".join(TEMPLATES), encoding="utf-8")
+    save_clip(at_hand / "path" / "to" / "clip")
+    Path("photos").mkdir()
+    picture("purple").save("photos/1.png")
     pipe = make_pipeline()
     add_lora(pipe)
     folder = at_hand / "path" / "to" / "training"
@@ -30,7 +33,7 @@ def reader(at_hand):  # noqa: F811
 def test_every_command_runs_and_writes_a_report(reader):
     for _, text in blocks("docs/diagnosis.md"):
         run_commands(text)
-    for name in ("diagnosis", "diagnosis-model", "diagnosis-training"):
+    for name in ("diagnosis", "diagnosis-model", "diagnosis-pictures", "diagnosis-training"):
         assert (Path(name) / "report.html").stat().st_size > 5000
 
 

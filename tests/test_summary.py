@@ -31,6 +31,16 @@ def test_without_a_judge_clip_is_quoted_and_without_either_nothing_is_claimed():
     assert "not measured" in sentence(made_up())
 
 
+def test_without_an_adjustment_nothing_is_said_of_one():
+    comparison = made_up({"base": (10, 0), "personalised": (2, 9)})
+    assert sentence(comparison) == (
+        "The personalised model keeps the asked-for context in 20% of its images (base model 100%) and the "
+        "likeness in 90%."
+    )
+    assert "sks cat" in headline(comparison)
+    assert "TEA" not in headline(comparison)
+
+
 def test_the_headline_claims_no_more_than_the_figures():
     assert "brings it back" in headline(made_up(CURED))
     assert "does not bring" in headline(

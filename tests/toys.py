@@ -6,6 +6,7 @@ the commands can be tested in seconds, whatever the real one knows.
 
 from __future__ import annotations
 
+import json
 import types
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,16 @@ def make_clip():
         text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=8
     )
     return transformers.CLIPModel(config).eval(), tokenizer
+
+
+def save_clip(folder: Path) -> Path:
+    """The tiny CLIP as a folder, with its tokenizer and preprocessing."""
+    model, tokenizer = make_clip()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    config = {"size": SIZE, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    (folder / "preprocessor_config.json").write_text(json.dumps(config))
+    return folder
 
 
 def picture(colour, size: int = SIZE) -> Image.Image:

@@ -48,8 +48,8 @@ class Arm:
         """The prompt as this arm gives it to the pipeline."""
         return template.replace("{}", concept.placeholder if self.personalised else concept.anchor)
 
-    def drawing(self, pipe: Any, concept: Concept) -> AbstractContextManager[Any]:
-        """The context in which the pipeline draws this arm."""
+    def drawing(self, pipe: Any, concept: Concept, base: Any = None) -> AbstractContextManager[Any]:
+        """The context in which the pipeline draws this arm; ``base`` as for ``apply``."""
         if not self.personalised:
             return adapters_off(part for part in pipe.components.values() if isinstance(part, Module))
         if self.adjustment is None:
@@ -57,7 +57,7 @@ class Arm:
         a = self.adjustment
         negative_encoder = self.negative_encoder or concept.negative_encoder
         how = replace(concept, alpha=a.alpha, beta=a.beta, norm_blend=a.norm_blend)
-        return apply(pipe, replace(how, negative_encoder=negative_encoder))
+        return apply(pipe, replace(how, negative_encoder=negative_encoder), base=base)
 
 
 BASE = Arm("base", personalised=False)
@@ -150,6 +150,8 @@ def compare(
     settings: GenerationSettings | None = None,
     measures: Sequence[Measure] = (),
     on_images: Callable[[int], object] = lambda count: None,
+    *,
+    base: Any = None,
 ) -> Comparison:
     """Draw every prompt with every seed in every arm, and measure the images.
 
@@ -158,14 +160,17 @@ def compare(
         concept: its placeholder and anchor; the strength comes from each arm.
         measures: each maps images and their prompts to one dictionary of scores an image.
         on_images: called with the number of images just finished.
+        base: a pipeline that was never fine-tuned: it draws the arms that are not personalised, and encodes
+            the anchor of the others. None for ``pipe`` with its adapters off.
     """
     settings = settings or GenerationSettings()
     pairs = list(product(prompts, seeds))
     records: list[Record] = []
     for arm in arms:
         asked = [arm.asked(concept, prompt.template) for prompt, _ in pairs]
-        with arm.drawing(pipe, concept):
-            images = generate(pipe, asked, [seed for _, seed in pairs], settings, on_images)
+        drawer = pipe if arm.personalised or base is None else base
+        with arm.drawing(drawer, concept, base):
+            images = generate(drawer, asked, [seed for _, seed in pairs], settings, on_images)
         scores = _measured(measures, images, [prompt for prompt, _ in pairs])
         records += [
             Record(arm.name, text, prompt.context, seed, image, score)

@@ -89,11 +89,15 @@ class _Page:
 
 def _introduction(comparison: Comparison) -> str:
     name, anchor = comparison.concept.placeholder, comparison.concept.anchor
-    return (
+    asked = (
         f"The model was taught one particular {anchor} from a few photos, under the name “{name}”. Every row "
-        "asks for it in another scene; images in a row share one random seed. TEA, test-time embedding "
-        f"adjustment, turns the learned name part of the way (α) back toward “{anchor}” while drawing; "
-        "nothing is trained again."
+        "asks for it in another scene; images in a row share one random seed."
+    )
+    if not any(arm.adjustment for arm in comparison.arms):
+        return asked
+    return (
+        f"{asked} TEA, test-time embedding adjustment, turns the learned name part of the way (α) back "
+        f"toward “{anchor}” while drawing; nothing is trained again."
     )
 
 

@@ -34,9 +34,9 @@ def report(comparison: Comparison, sheet: Image, settings: Mapping[str, object])
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=f"“{comparison.concept.placeholder}”, personalised and adjusted at test time",
         sentence=sentence(comparison),
-        sheet=_data_uri(sheet),
+        sheet=data_uri(sheet),
         sheet_width=sheet.width,
-        sheet_text=_alternative_text(comparison),
+        sheet_text=alternative_text(comparison),
         headings=headings,
         rows=rows,
         note=table_note(comparison),
@@ -45,13 +45,15 @@ def report(comparison: Comparison, sheet: Image, settings: Mapping[str, object])
     )
 
 
-def _data_uri(image: Image) -> str:
+def data_uri(image: Image) -> str:
+    """The image as a PNG within a page."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _alternative_text(comparison: Comparison) -> str:
+def alternative_text(comparison: Comparison) -> str:
+    """What a contact sheet shows, for those who do not see it."""
     arms = ", ".join(arm.name for arm in comparison.arms)
     prompts = "; ".join(prompt.template.replace("{}", "…") for prompt in comparison.prompts)
     return f"A grid of generated images. Columns: {arms}. Rows: {prompts}. {sentence(comparison)}"

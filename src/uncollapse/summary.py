@@ -48,7 +48,7 @@ def sentence(comparison: Comparison) -> str:
     means = {arm.name: _means(comparison, arm.name) for arm in comparison.arms}
     adjusted = [arm.name for arm in comparison.arms if arm.adjustment is not None]
     scale = next((scale for scale in SCALES if scale.context in means.get("personalised", {})), None)
-    if scale is None or not adjusted:
+    if scale is None:
         return "The images were drawn but not measured: look at the contact sheet."
     before = means["personalised"]
     parts = [f"the personalised model {scale.of_context.format(scale.write(before[scale.context]))}"]
@@ -111,6 +111,8 @@ def _change(what: str, before: float, after: float, scale: Scale) -> str:
 
 def headline(comparison: Comparison) -> str:
     """A title that claims what the figures show, and no more."""
+    if not any(arm.adjustment for arm in comparison.arms):
+        return f"What becomes of the scene around “{comparison.concept.placeholder}”"
     gains = context_gains(comparison)
     if gains is not None:
         lost, regained = gains

@@ -9,10 +9,13 @@ from ..comparison import Measure
 from ..concept import Concept
 from ..diagnosis.contexts import Contexts
 from ..errors import FileFormatError, PlaceholderError
+from ..generation import GenerationSettings
 from ..loading import load_lora
 from ..measures import clip_measure, judge_measure
 from ..metrics import ClipScorer
 from .console import quieten_loading
+
+BUNDLED_DRAWING = GenerationSettings(num_inference_steps=20, guidance_scale=4.0, batch_size=8)
 
 
 def bundled_concept(name: str | None) -> Any:
@@ -65,10 +68,18 @@ def bundled_contexts(personal: Any, count: int = 200) -> Contexts:
 
 def bundled_measures(personal: Any, concept: Concept) -> list[Measure]:
     """What the miniature's judge and CLIP say of an image of this concept."""
+    photos = personal.reference_images()
+    return [bundled_judge(personal), clip_measure(bundled_scorer(), concept.anchor, photos)]
+
+
+def bundled_judge(personal: Any) -> Measure:
+    """Whether a picture shows what the miniature's own prompts ask for, and this individual."""
     from .. import miniature
 
-    scorer = ClipScorer(*miniature.load_clip(), miniature.clip_pixels)
-    return [
-        judge_measure(miniature.load_judge().read, personal.matches),
-        clip_measure(scorer, concept.anchor, personal.reference_images()),
-    ]
+    return judge_measure(miniature.load_judge().read, personal.matches)
+
+
+def bundled_scorer() -> ClipScorer:
+    from .. import miniature
+
+    return ClipScorer(*miniature.load_clip(), miniature.clip_pixels)

@@ -11,15 +11,13 @@ import typer
 
 from ..comparison import BASE, PERSONALISED, compare, tea_arms
 from ..concept import Concept
-from ..generation import GenerationSettings
 from ..output import check_writable
 from . import options as o
-from .bundled import bundled_concept, bundled_measures, bundled_pipeline
+from .bundled import BUNDLED_DRAWING, bundled_concept, bundled_measures, bundled_pipeline
 from .comparing import print_comparison, save_comparison
 from .console import command, progress, stderr
 
 ALPHAS = [0.2, 0.6]
-STEPS, GUIDANCE = 20, 4.0
 BETA = 1.0  # at prompt level the paper's 1.5 overdrives so small a model: docs/miniature.md
 OUTPUT = Path("outputs/demo")
 
@@ -51,11 +49,17 @@ def demo(
     personal = bundled_concept(concept)
     subject = Concept(personal.placeholder, personal.anchor)
     asked = miniature.context_prompts(personal)[:prompts]
-    settings = GenerationSettings(num_inference_steps=STEPS, guidance_scale=GUIDANCE, batch_size=8)
     pipe = bundled_pipeline(personal)
     with progress("Drawing", len(arms) * len(asked) * seeds) as advance:
         comparison = compare(
-            pipe, subject, asked, range(seeds), arms, settings, bundled_measures(personal, subject), advance
+            pipe,
+            subject,
+            asked,
+            range(seeds),
+            arms,
+            BUNDLED_DRAWING,
+            bundled_measures(personal, subject),
+            advance,
         )
     run = {
         "model": "the bundled miniature",
@@ -64,8 +68,8 @@ def demo(
         "α": ", ".join(f"{a:g}" for a in alpha),
         "β": beta,
         "seeds": ", ".join(map(str, comparison.seeds)),
-        "steps": STEPS,
-        "guidance": GUIDANCE,
+        "steps": BUNDLED_DRAWING.num_inference_steps,
+        "guidance": BUNDLED_DRAWING.guidance_scale,
         "command": f"uncollapse demo --concept {personal.name} --prompts {prompts} --seeds {seeds}"
         f"{''.join(f' --alpha {a:g}' for a in alpha)} --beta {beta:g}",
     }

@@ -2,41 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ..diagnosis.contexts import Contexts, contexts_for, fitting, read_contexts
-from ..diagnosis.prompts import token_counts
-from ..diagnosis.report import save_training, training_json
-from ..diagnosis.training import TrainingDiagnosis, diagnose_trajectory
+from ..concept import Concept
+from ..diagnosis.bootstrap import Interval
+from ..diagnosis.pictures import SCORES, score_title
+from ..diagnosis.text_curves import TEA
+from ..diagnosis.training import TrainingDiagnosis, diagnosing_trajectory
+from ..diagnosis.training_report import save_training, training_json
 from ..errors import FileFormatError
-from ..loading import load_pipeline
 from ..trajectory import Trajectory, read_trajectory
 from .bundled import bundled_contexts
 from .console import print_json, progress, quieten_loading, stdout
+from .diagnose_contexts import AskedContexts, chosen_contexts
+from .diagnose_pictures import Drawn, picture_settings
+from .kept import shown_whatever_happens
 
 
 def diagnose_training(
     folder: Path,
     output: Path,
-    *,
     model: str | None,
-    contexts: Path | None,
-    device: str | None,
+    load: Callable[[str | Path], Any],
+    asked: AskedContexts,
+    drawn: Drawn,
+    *,
     as_json_text: bool,
 ) -> None:
-    """Measure all checkpoints, write report, figures and results, print a line a step."""
+    """Measure all checkpoints, write report, figures and results, print a line a step.
+
+    Args:
+        model: the base model, in place of the one the manifest names.
+        load: makes a pipeline of it.
+    """
     trajectory = read_trajectory(folder)
+    if not trajectory.checkpoints:
+        raise FileFormatError(f"{folder}: lists no checkpoint. Train with --checkpoint-steps.")
     quieten_loading()
-    name, sentences = _base(trajectory, model, contexts)
-    load_base = partial(load_pipeline, name, device=device)
-    with progress("Checkpoints", len(trajectory.checkpoints)) as advance:
-        found = diagnose_trajectory(trajectory, load_base, sentences, on_checkpoint=advance)
+    name, personal = _base(trajectory, model)
+    concept = Concept(trajectory.placeholder, trajectory.class_word)
+    shipped = bundled_contexts(personal) if personal else None
+    sentences = chosen_contexts(load(name), concept, asked, shipped, output)
+    pictures = picture_settings(drawn, concept, sentences, asked, personal)
+    each = 1 + (2 * len(pictures.prompts) * len(pictures.seeds) if pictures else 0)
+
+    def show(found: TrainingDiagnosis) -> None:
+        _show(found, output, as_json_text=as_json_text)
+
+    with (
+        shown_whatever_happens(show, _noted) as kept,
+        progress("Checkpoints", each * len(trajectory.checkpoints)) as advance,
+    ):
+        for kept.known in diagnosing_trajectory(
+            trajectory,
+            partial(load, name),
+            sentences,
+            on_checkpoint=advance,
+            pictures=pictures,
+            on_images=advance,
+        ):
+            pass
+
+
+def _noted(found: TrainingDiagnosis, note: str) -> TrainingDiagnosis:
+    return replace(found, notes=(*found.notes, note))
+
+
+def _base(trajectory: Trajectory, model: str | None) -> tuple[str | Path, Any]:
+    """The base model; and where that is the miniature, its own concept of this class, if it has one."""
+    from .. import miniature
+
+    name: str | Path = model or trajectory.base_model
+    if "miniature" not in str(name).lower():
+        return name, None
+    own = (each for each in miniature.CONCEPTS.values() if each.anchor == trajectory.class_word)
+    return miniature.MODEL, next(own, None)
+
+
+def _show(found: TrainingDiagnosis, output: Path, *, as_json_text: bool) -> None:
     if not found.points:
-        raise FileFormatError(found.notes[0] if found.notes else f"{folder}: lists no checkpoint.")
+        raise FileFormatError(found.notes[-1])
     files = save_training(found, output)
     if as_json_text:
         print_json(training_json(found) | {"files": {name: str(path) for name, path in files.items()}})
@@ -49,34 +101,22 @@ def diagnose_training(
         out.print(f"{name:10} {path}", markup=False, soft_wrap=True)
 
 
-def _base(trajectory: Trajectory, model: str | None, file: Path | None) -> tuple[str | Path, Contexts]:
-    """The base model, and sentences that its text encoder hears to their end."""
-    from .. import miniature
-
-    name: str | Path = model or trajectory.base_model
-    bundled = "miniature" in str(name).lower()
-    if bundled:
-        name = miniature.MODEL
-    anchor = trajectory.class_word
-    personal = next((each for each in miniature.CONCEPTS.values() if each.anchor == anchor), None)
-    if file:
-        found = read_contexts(file, anchor)
-    elif bundled and personal is not None:
-        found = bundled_contexts(personal)
-    else:
-        found = contexts_for(anchor)
-    tokens, window = token_counts(load_pipeline(name, device="cpu"))
-    return name, fitting(found, [trajectory.placeholder, anchor], tokens, window, strict=file is not None)
-
-
 def _table(found: TrainingDiagnosis) -> Table:
+    """A line a step; of the pictures what they keep of the context, by the judge or by CLIP."""
+    first = next((name for name in SCORES if any(name in point.scores for point in found.points)), None)
+    titles = [score_title(first), "with TEA"] if first else ["context drift"]
     grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("step", justify="right")
-    grid.add_column("verdict")
-    for name in ("heard", "with TEA", "presence", "context drift"):
-        grid.add_column(name, justify="right")
+    for name in ("step", "verdict", "heard", "with TEA", "presence", *titles):
+        grid.add_column(name, justify="left" if name == "verdict" else "right")
     for point in found.points:
-        names = ("heard", "heard with TEA", "presence", "context drift")
-        values = (f"{point.values[name].value:.3f}" for name in names)
-        grid.add_row(str(point.step), point.word, *values)
+        cells = [f"{point.values[name].value:.3f}" for name in ("heard", f"heard{TEA}", "presence")]
+        if first:
+            cells += [_cell(point.scores.get(name), 0) for name in (first, first + TEA)]
+        else:
+            cells.append(_cell(next(iter(point.text.values()), {}).get("context drift"), 3))
+        grid.add_row(str(point.step), point.word, *cells)
     return grid
+
+
+def _cell(value: Interval | None, decimals: int) -> str:
+    return "–" if value is None else f"{value.value:.{decimals}f}"

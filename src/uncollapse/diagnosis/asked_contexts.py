@@ -6,6 +6,7 @@ a model says is passed over; if too little is left, the error shows what it said
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -55,7 +56,7 @@ def ask_for_contexts(endpoint: str, anchor: str, count: int = 200, model: str = 
     for _ in range(ROUNDS):
         try:
             said = _answer(endpoint, model, REQUEST.format(count=count, anchor=anchor))
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
             if len(found) >= FEWEST:
                 break
             raise _incomplete(endpoint, f"failed: {_reason(error)}", found) from error
@@ -108,6 +109,8 @@ def _reason(error: Exception) -> str:
         return f"HTTP {error.code} {error.reason}"
     if isinstance(error, urllib.error.URLError):
         return str(error.reason)
-    if isinstance(error, json.JSONDecodeError | LookupError | TypeError):
+    if isinstance(error, http.client.HTTPException):
+        return "its answer is no HTTP, or was cut off"
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | LookupError | TypeError):
         return "its answer is no chat completion"
     return str(error)

@@ -1,13 +1,12 @@
 """A whole diagnosis, of an embedding file or of a pipeline: everything measured, put side by side.
 
-Text in, figures out; nothing is drawn and nothing printed here.
+Text in, figures out; nothing is printed here. What is drawn is in ``pictures.py``.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -16,19 +15,17 @@ from ..adjustment import Adjustment
 from ..concept import Concept
 from ..errors import UncollapseError
 from ..learned_embeds import LearnedEmbedding
+from ..learned_embeds.loading import encoders_of
 from ..pipelines import apply
 from ..vocabulary import Vocabulary
-from .bootstrap import Interval, mean_interval, set_intervals
 from .contexts import Contexts
-from .distances import Distances, distances
 from .drift import Landmark, TokenDrift, landmarks, token_drift
+from .pictures import Pictures
 from .probe import Probe, ProbeSettings, base_response, probe, response
-from .prompts import PromptDrift, encode_both, encoder_of, prompt_drift
-from .published import WARNINGS, Published, published
-from .spread import SetSpread, set_spread
+from .prompt_figures import PromptFigures, prompt_figures
 from .verdict import PROMPT_BETA, Verdict, probe_verdict, token_verdict
 
-__all__ = ["Diagnosis", "DiagnosisSettings", "PromptFigures", "diagnose_embeddings", "diagnose_pipeline"]
+__all__ = ["Diagnosis", "DiagnosisSettings", "diagnose_embeddings", "diagnose_pipeline", "diagnosing"]
 
 
 @dataclass(frozen=True)
@@ -51,30 +48,6 @@ class DiagnosisSettings:
 
 
 @dataclass(frozen=True)
-class PromptFigures:
-    """The prompt level in numbers.
-
-    Args:
-        context, concept, pooled, norm_ratio: means over contexts with intervals, as in ``prompts.py``.
-        between, within, within_anchor: as in ``distances.py`` and ``spread.py``.
-        intervals: of those statistics that have one.
-        drift: the values by context.
-        published: by the paper's definitions: "between", "within", "within anchor".
-    """
-
-    context: Interval
-    concept: Interval
-    pooled: Interval
-    norm_ratio: Interval
-    between: Distances
-    within: SetSpread
-    within_anchor: SetSpread
-    intervals: Mapping[str, Interval]
-    drift: PromptDrift
-    published: Mapping[str, Published] | None = None
-
-
-@dataclass(frozen=True)
 class Diagnosis:
     """Everything known of one concept.
 
@@ -85,9 +58,10 @@ class Diagnosis:
         tokens: token level; empty for a concept without learned vectors.
         landmarks: the special tokens among the words' norms.
         word_norms: the norms of the vocabulary's words, by encoder.
-        prompt: prompt level; None for a file, or where the encoder cannot be read.
+        prompts: prompt level, by text encoder as ``encoders_of`` names them; empty for a file.
         probe: the denoiser; None where it was left out or could not be asked.
         adjusted: the probe with adjustments in force, by α.
+        pictures: what was drawn; None where no pictures were asked for.
         contexts: where they come from, and how many.
         notes: what was left out and why.
     """
@@ -99,9 +73,10 @@ class Diagnosis:
     tokens: tuple[TokenDrift, ...] = ()
     landmarks: tuple[Landmark, ...] = ()
     word_norms: Mapping[str, Tensor] = field(default_factory=dict)
-    prompt: PromptFigures | None = None
+    prompts: Mapping[str, PromptFigures] = field(default_factory=dict)
     probe: Probe | None = None
     adjusted: Mapping[float, Probe] = field(default_factory=dict)
+    pictures: Pictures | None = None
     contexts: str = ""
     notes: tuple[str, ...] = ()
 
@@ -149,49 +124,66 @@ def diagnose_pipeline(
     Whatever one part cannot do is noted, and the others are measured all the same.
 
     Args:
-        contexts: sentences that the encoder hears to their end (``contexts.fitting``).
+        contexts: sentences that the encoders hear to their end (``contexts.fitting``).
         base: a pipeline that was never fine-tuned; None for ``pipe`` with its adapters off.
         on_step: called with 1 for each of the 3 + len(alphas) parts just finished.
     """
     settings = settings or DiagnosisSettings()
-    result = Diagnosis(
+    *_, whole = diagnosing(pipe, concept, contexts, settings, base=base, subject=subject, on_step=on_step)
+    return whole
+
+
+def diagnosing(
+    pipe: Any,
+    concept: Concept,
+    contexts: Contexts,
+    settings: DiagnosisSettings,
+    *,
+    base: Any = None,
+    subject: str = "",
+    on_step: Callable[[int], object] = lambda count: None,
+) -> Iterator[Diagnosis]:
+    """The same as it grows, so that whoever is interrupted has what was measured until then."""
+    known = started = Diagnosis(
         subject or type(pipe).__name__,
         concept.placeholder,
         concept.anchor,
         contexts=f"{len(contexts)} of {contexts.source}",
     )
-    try:
-        result = replace(result, prompt=_prompt_figures(pipe, concept, contexts, base, settings.as_published))
-    except UncollapseError as error:
-        result = replace(result, notes=(*result.notes, f"Prompt level left out: {error}"))
+    for known in _read(started, pipe, concept, contexts, base, settings.as_published):
+        yield known
     on_step(1)
     if settings.probe is None:
-        return replace(result, notes=(*result.notes, "Denoiser left out, and so there is no verdict."))
+        yield noted(known, "Denoiser left out, and so there is no verdict.")
+        return
     try:
-        result = _probed(result, pipe, concept, contexts, settings, base, on_step)
+        yield _probed(known, pipe, concept, contexts, settings, base, on_step)
     except UncollapseError as error:
-        result = replace(result, notes=(*result.notes, f"Denoiser left out: {error}"))
-    return result
+        yield noted(known, f"Denoiser left out: {error}")
 
 
-def _prompt_figures(
-    pipe: Any, concept: Concept, contexts: Contexts, base: Any, as_published: bool
-) -> PromptFigures:
-    drift = prompt_drift(encoder_of(pipe)[0], concept, *encode_both(pipe, concept, contexts, base))
-    P, Q = drift.P, drift.Q
-    sets = {"between": (P, Q), "within": (P, P), "within anchor": (Q, Q)}
-    return PromptFigures(
-        mean_interval(drift.context[drift.context.isfinite()]),
-        mean_interval(drift.concept),
-        mean_interval(drift.pooled),
-        mean_interval(drift.norm_ratio),
-        distances(P, Q, paired=True),
-        set_spread(P, Q),
-        set_spread(Q),
-        set_intervals(P, Q),
-        drift,
-        {name: published(*pair) for name, pair in sets.items()} if as_published else None,
-    )
+def noted(diagnosis: Diagnosis, note: str) -> Diagnosis:
+    """With one more note."""
+    return replace(diagnosis, notes=(*diagnosis.notes, note))
+
+
+def _read(
+    known: Diagnosis, pipe: Any, concept: Concept, contexts: Contexts, base: Any, as_published: bool
+) -> Iterator[Diagnosis]:
+    """One text encoder after the other."""
+    try:
+        encoders = list(encoders_of(pipe))
+    except UncollapseError as error:
+        yield noted(known, f"Prompt level left out: {error}")
+        return
+    for name in encoders:
+        try:
+            found = prompt_figures(pipe, concept, contexts, base, name, as_published)
+            known = replace(known, prompts={**known.prompts, name: found})
+        except UncollapseError as error:
+            of = f" of {name}" if len(encoders) > 1 else ""
+            known = noted(known, f"Prompt level{of} left out: {error}")
+        yield known
 
 
 def _probed(
@@ -218,47 +210,3 @@ def _probed(
             adjusted[alpha] = asked()
     verdict = probe_verdict(plain, concept.anchor, adjusted, PROMPT_BETA)
     return replace(result, probe=plain, adjusted=adjusted, verdict=verdict)
-
-
-def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """All of it but the vectors, ready for ``json.dumps``; ``nan`` becomes ``None``."""
-    d = diagnosis
-    return plain(
-        {
-            "subject": d.subject,
-            "placeholder": d.placeholder,
-            "anchor": d.anchor,
-            "verdict": asdict(d.verdict) if d.verdict else None,
-            "tokens": [asdict(row) for row in d.tokens],
-            "landmarks": [asdict(mark) for mark in d.landmarks],
-            "contexts": d.contexts,
-            "prompt": _prompt_json(d.prompt) if d.prompt else None,
-            "probe": _probe_json(d.probe) if d.probe else None,
-            "adjusted": {f"{alpha:g}": _probe_json(each) for alpha, each in d.adjusted.items()},
-            "notes": list(d.notes),
-        }
-    )
-
-
-def _probe_json(found: Probe) -> dict[str, Any]:
-    names = ("response", "cosine", "heard", "presence")
-    return {name: asdict(getattr(found, name)) for name in names} | {"by_context": found.by_context.tolist()}
-
-
-def _prompt_json(figures: PromptFigures) -> dict[str, Any]:
-    named = {name: asdict(getattr(figures, name)) for name in ("context", "concept", "pooled", "norm_ratio")}
-    sets = {name: asdict(getattr(figures, name)) for name in ("between", "within", "within_anchor")}
-    more: dict[str, Any] = {"intervals": {name: asdict(each) for name, each in figures.intervals.items()}}
-    if figures.published is not None:
-        more["published"] = {name: asdict(each) for name, each in figures.published.items()}
-        more["published_warnings"] = WARNINGS
-    return named | sets | more
-
-
-def plain(value: Any) -> Any:
-    """JSON has no ``nan``."""
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .diagnose import Diagnosis
-    from .training import TrainingDiagnosis
+    from .prompts import PromptDrift
 
-__all__ = ["FIGURES", "as_svg", "figures", "over_training", "save"]
+__all__ = ["FIGURES", "as_svg", "figures", "save"]
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8a939e"
 STYLE = {
@@ -36,18 +36,24 @@ STYLE = {
 
 
 def figures(d: Diagnosis) -> dict[str, Figure]:
-    """The figures that the diagnosis has the data for, by name."""
-    return {name: draw(d) for name, (draw, has) in FIGURES.items() if has(d)}
+    """The figures that the diagnosis has the data for, by name; of several text encoders "leak-clip_l", …."""
+    drawn = {name: draw(d) for name, (draw, has) in FIGURES.items() if has(d)}
+    several = len(d.prompts) > 1
+    for encoder, each in d.prompts.items():
+        name, title = (f"-{encoder}", f" ({encoder})") if several else ("", "")
+        drawn[f"leak{name}"] = leak(each.drift, title)
+        drawn[f"sentences{name}"] = sentences(each.drift, d, title)
+    return drawn
 
 
-def new(width: float = 6.4, height: float = 3.4, columns: int = 1) -> tuple[Figure, Any]:
+def new(width: float = 6.4, height: float = 3.4, columns: int = 1, rows: int = 1) -> tuple[Figure, Any]:
     """An empty figure with its axes, in the house's style."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
-        return figure, figure.subplots(1, columns)
+        return figure, figure.subplots(rows, columns)
 
 
 def norms(d: Diagnosis) -> Figure:
@@ -108,9 +114,8 @@ def turned(d: Diagnosis) -> Figure:
     return figure
 
 
-def leak(d: Diagnosis) -> Figure:
+def leak(drift: PromptDrift, of: str = "") -> Figure:
     """The drift of the context's words, of the concept's own and of the sentence, over contexts."""
-    drift = d.prompt.drift  # type: ignore[union-attr]
     columns = {
         "context's words": drift.context,
         "concept's words": drift.concept,
@@ -127,14 +132,13 @@ def leak(d: Diagnosis) -> Figure:
     axes.invert_yaxis()
     axes.set(
         xlabel="drift, 1 − cosine",
-        title="How far the text encoder's vectors moved",
+        title=f"How far the text encoder's vectors moved{of}",
     )
     return figure
 
 
-def sentences(d: Diagnosis) -> Figure:
+def sentences(drift: PromptDrift, d: Diagnosis, of: str = "") -> Figure:
     """P_V* and P_c on the two directions in which P_c varies most."""
-    drift = d.prompt.drift  # type: ignore[union-attr]
     Q, P = drift.Q.double(), drift.P.double()
     centre = Q.mean(0)
     axes_of_q = torch.linalg.svd(Q - centre, full_matrices=False).Vh[:2].T
@@ -143,39 +147,8 @@ def sentences(d: Diagnosis) -> Figure:
     axes.plot(*torch.stack([q, p]).permute(2, 0, 1).numpy(), color=GREY, lw=0.4, alpha=0.6)
     axes.plot(*q.T.numpy(), "o", ms=3.5, color=BLUE, label=f"with “{d.anchor}”")
     axes.plot(*p.T.numpy(), "^", ms=3.5, color=RED, label=f"with “{d.placeholder}”")
-    axes.set(title="The sentences, by their last token", xlabel="first direction", ylabel="second")
+    axes.set(title=f"The sentences, by their last token{of}", xlabel="first direction", ylabel="second")
     axes.legend(frameon=False, fontsize=9)
-    return figure
-
-
-def over_training(found: TrainingDiagnosis) -> Figure:
-    """What the denoiser hears, and what moved in the text, over the steps, with bands over contexts."""
-    steps = [point.step for point in found.points]
-    figure, both = new(9.6, 3.3, columns=2)
-
-    def curve(axes: Any, name: str, colour: str, style: str, label: str) -> None:
-        values = [point.values[name] for point in found.points]
-        axes.plot(steps, [v.value for v in values], style, color=colour, label=label, ms=4)
-        axes.fill_between(
-            steps, [v.low for v in values], [v.high for v in values], color=colour, alpha=0.15, lw=0
-        )
-
-    curve(both[0], "heard", RED, "o-", "context heard")
-    curve(both[0], "heard with TEA", GREEN, "s--", "with TEA")
-    curve(both[0], "presence", ORANGE, "^:", "presence")
-    both[0].axhline(HEARD, color="black", ls=":", lw=1)
-    both[0].set(xlabel="step", title="The denoiser")
-    for name, colour, style in (
-        ("context drift", BLUE, "o-"),
-        ("concept drift", ORANGE, "^:"),
-        ("pooled drift", GREY, "s--"),
-    ):
-        curve(both[1], name, colour, style, name)
-    both[1].set(xlabel="step", title="The text encoder: drift, 1 − cosine")
-    for axes in both:
-        if found.onset is not None:
-            axes.axvline(found.onset, color="black", lw=1)
-        axes.legend(frameon=False, fontsize=9)
     return figure
 
 
@@ -210,8 +183,6 @@ FIGURES: dict[str, Drawing] = {
     "heard": (heard, lambda d: d.probe is not None),
     "norms": (norms, lambda d: bool(d.tokens and d.word_norms)),
     "turned": (turned, lambda d: bool(d.tokens)),
-    "leak": (leak, lambda d: d.prompt is not None),
-    "sentences": (sentences, lambda d: d.prompt is not None),
 }
 
 

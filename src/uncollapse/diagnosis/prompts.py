@@ -76,12 +76,14 @@ class PromptDrift:
     Q: Tensor
 
 
-def encoder_of(pipe: Any) -> tuple[Any, nn.Module]:
-    """The tokenizer and text encoder that are diagnosed: the pipeline's first, a CLIP or a T5.
+def encoder_of(pipe: Any, name: str | None = None) -> tuple[Any, nn.Module]:
+    """A tokenizer and text encoder that can be diagnosed, a CLIP or a T5: by its name in ``encoders_of``, or
+    the pipeline's first.
 
     Raises: PipelineError.
     """
-    tokenizer, encoder = next(iter(encoders_of(pipe).values()))
+    parts = encoders_of(pipe)
+    tokenizer, encoder = parts[name or next(iter(parts))]
     kind = getattr(getattr(encoder, "config", None), "model_type", type(encoder).__name__)
     if kind not in FAMILIES:
         raise PipelineError(
@@ -91,9 +93,9 @@ def encoder_of(pipe: Any) -> tuple[Any, nn.Module]:
     return tokenizer, encoder
 
 
-def token_counts(pipe: Any) -> tuple[Any, int]:
-    """How many tokens a sentence has for the pipeline's encoder, as a function; and how many it takes."""
-    tokenizer, _ = encoder_of(pipe)
+def token_counts(pipe: Any, name: str | None = None) -> tuple[Any, int]:
+    """How many tokens a sentence has for a text encoder, as a function; and how many it takes."""
+    tokenizer, _ = encoder_of(pipe, name)
     return (lambda text: len(_ids(tokenizer, _spelled(tokenizer, text)))), tokenizer.model_max_length
 
 
@@ -125,13 +127,17 @@ def prompt_drift(
 
 
 def encode_both(
-    pipe: Any, concept: Concept, contexts: Contexts, base: Any = None
+    pipe: Any, concept: Concept, contexts: Contexts, base: Any = None, encoder: str | None = None
 ) -> tuple[list[Encoded], list[Encoded]]:
-    """The contexts with V* by the pipeline's encoder, and with the anchor by the base's (adapters off)."""
-    tokenizer, encoder = encoder_of(pipe)
-    ours = encode(tokenizer, encoder, contexts.about(concept.placeholder))
+    """The contexts with V* by the pipeline's encoder, and with the anchor by the base's (adapters off).
+
+    ``encoder``: which, as for ``encoder_of``.
+    """
+    tokenizer, ours = encoder_of(pipe, encoder)
+    encoded = encode(tokenizer, ours, contexts.about(concept.placeholder))
     with base_encoder(pipe, base):
-        return ours, encode(tokenizer, encoder_of(pipe)[1], contexts.about(concept.anchor))
+        theirs = encoder_of(pipe, encoder)[1]
+        return encoded, encode(tokenizer, theirs, contexts.about(concept.anchor))
 
 
 def _compared(tokenizer: Any, concept: Concept, ours: Encoded, base: Encoded) -> tuple[float, ...]:

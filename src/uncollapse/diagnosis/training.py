@@ -13,28 +13,27 @@ Source: two-segment least squares, as in E. S. Page, Biometrika 42 (1955), and i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from ..comparison import PERSONALISED, Arm
 from ..concept import Concept
-from ..custom_diffusion import load_custom_diffusion
 from ..errors import UncollapseError
-from ..learned_embeds import load_into, read
-from ..loading import load_lora
+from ..learned_embeds.loading import encoders_of
 from ..pipelines import apply
-from ..pipelines.token_level import token_table
-from ..placeholders import learned_tokens
-from ..trajectory import Checkpoint, Trajectory
-from .bootstrap import Interval, mean_interval, set_intervals
+from ..trajectory import Trajectory
+from .bootstrap import Interval
+from .checkpoints import states
 from .contexts import Contexts
+from .pictures import Pictures, PictureSettings, draw_pictures, figures
 from .probe import ProbeSettings, base_response, probe, response
-from .prompts import Encoded, encode, encoder_of, prompt_drift
+from .prompts import Encoded, PromptDrift, encode, encoder_of
+from .text_curves import DISTANCES, SPREADS, TEA, adjusted, drift_of, text_values
 from .verdict import PROMPT_BETA, judged
 
-__all__ = ["Point", "TrainingDiagnosis", "change_point", "diagnose_trajectory"]
+__all__ = ["Point", "TrainingDiagnosis", "change_point", "diagnose_trajectory", "diagnosing_trajectory"]
 
 FEWEST = 4
 ALPHA = 0.4  # of the adjustment drawn beside the curves
@@ -47,18 +46,33 @@ class Point:
     Args:
         step: of the training.
         word: the verdict.
-        values: "heard", "presence", "heard with TEA"; "context drift", "concept drift", "pooled drift",
-        "energy",
-            "spread" (within P_V* ÷ within P_c), with their intervals over contexts.
+        values: the denoiser's "heard", "presence", "heard with TEA", with intervals over contexts.
+        text: by text encoder, the figures of ``text_curves.py``, and those of them that an adjustment moves
+            again "with TEA".
         norm, cosine: of the learned rows and to the class word, from the manifest; None where no row is
-        learned.
+            learned.
+        pictures: unadjusted and adjusted; None where none were asked for.
     """
 
     step: int
     word: str
     values: dict[str, Interval]
+    text: dict[str, dict[str, Interval]]
     norm: float | None
     cosine: float | None
+    pictures: Pictures | None = None
+
+    @property
+    def scores(self) -> dict[str, Interval]:
+        """Those of the pictures, in the unit of each: "clip_t_context", "clip_t_context with TEA", …"""
+        if self.pictures is None:
+            return {}
+        comparison = self.pictures.comparison
+        return {
+            name + (TEA if arm.adjustment else ""): value
+            for arm in comparison.arms
+            for name, value in figures(comparison, arm.name).items()
+        }
 
 
 @dataclass(frozen=True)
@@ -71,9 +85,14 @@ class TrainingDiagnosis:
     """
 
     trajectory: Trajectory
-    points: tuple[Point, ...]
-    onset: int | None
+    points: tuple[Point, ...] = ()
+    onset: int | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def encoders(self) -> list[str]:
+        """Those that were measured."""
+        return list(self.points[0].text) if self.points else []
 
     @property
     def sentence(self) -> str:
@@ -94,40 +113,73 @@ def diagnose_trajectory(
     settings: ProbeSettings | None = None,
     probe_contexts: int = 16,
     on_checkpoint: Callable[[int], object] = lambda count: None,
+    pictures: PictureSettings | None = None,
+    on_images: Callable[[int], object] = lambda count: None,
 ) -> TrainingDiagnosis:
     """Measure every checkpoint of a training.
 
     Args:
         load_base: a new pipeline of the base model; called once, and for Custom Diffusion once a checkpoint.
-        contexts: sentences that the encoder hears to their end.
+        contexts: sentences that the encoders hear to their end.
         on_checkpoint: called with 1 after each.
+        pictures: drawn at every checkpoint, as it is and adjusted; None for none.
+        on_images: called with the number of pictures just finished.
     """
+    asked = (settings, probe_contexts, on_checkpoint, pictures, on_images)
+    whole = TrainingDiagnosis(trajectory)
+    for whole in diagnosing_trajectory(trajectory, load_base, contexts, *asked):  # noqa: B007
+        pass
+    return whole
+
+
+def diagnosing_trajectory(
+    trajectory: Trajectory,
+    load_base: Callable[[], Any],
+    contexts: Contexts,
+    settings: ProbeSettings | None = None,
+    probe_contexts: int = 16,
+    on_checkpoint: Callable[[int], object] = lambda count: None,
+    pictures: PictureSettings | None = None,
+    on_images: Callable[[int], object] = lambda count: None,
+) -> Iterator[TrainingDiagnosis]:
+    """The same as it grows, so that whoever is interrupted has the checkpoints measured until then."""
     concept = Concept(trajectory.placeholder, trajectory.class_word)
     pipe = load_base()
     templates = contexts.first(probe_contexts).templates
     reference = base_response(pipe, concept, templates, settings)
-    tokenizer, encoder = encoder_of(pipe)
-    anchors = encode(tokenizer, encoder, contexts.about(concept.anchor))
-    points: list[Point] = []
-    notes: list[str] = []
+    anchors, notes = _anchors(pipe, contexts.about(concept.anchor))
+    moved = replace(concept, alpha=ALPHA, **_norm_rule(trajectory))
+    known = TrainingDiagnosis(trajectory, notes=notes)
     try:
-        for checkpoint, tuned in _states(trajectory, pipe, load_base):
+        for checkpoint, tuned in states(trajectory, pipe, load_base):
             base = pipe if tuned is not pipe else None
-            values = _text(tuned, concept, contexts, anchors)
             plain = probe(response(tuned, concept.placeholder, templates, settings), reference)
-            moved = replace(concept, alpha=ALPHA, **_norm_rule(trajectory))
+            drift = {name: drift_of(tuned, concept, contexts, anchors[name], name) for name in anchors}
             with apply(tuned, moved, base=base):
-                adjusted = probe(response(tuned, concept.placeholder, templates, settings), reference)
-            values |= {"heard": plain.heard, "presence": plain.presence, "heard with TEA": adjusted.heard}
-            word = judged(plain.heard.value, plain.presence.value)
-            points.append(Point(checkpoint.step, word, values, checkpoint.norm, checkpoint.cosine))
+                eased = probe(response(tuned, concept.placeholder, templates, settings), reference)
+                eased_text = {
+                    name: adjusted(drift[name], tuned, moved, contexts, anchors[name], name)
+                    for name in anchors
+                }
+            point = Point(
+                checkpoint.step,
+                judged(plain.heard.value, plain.presence.value),
+                {"heard": plain.heard, "presence": plain.presence, f"heard{TEA}": eased.heard},
+                {name: _text(drift[name], eased_text[name]) for name in anchors},
+                checkpoint.norm,
+                checkpoint.cosine,
+            )
             on_checkpoint(1)
+            yield _with_point(known, point)
+            if pictures is not None:
+                arms = [PERSONALISED, Arm(f"TEA α {ALPHA:g}", moved.adjustment)]
+                *_, drawn = draw_pictures(tuned, concept, pictures, arms, base=base, on_images=on_images)
+                point = replace(point, pictures=drawn)
+            known = _with_point(known, point)
+            yield known
     except UncollapseError as error:
-        notes.append(f"Stopped after {len(points)} of {len(trajectory.checkpoints)} checkpoints: {error}")
-    onset = change_point([p.values["heard"].value for p in points])
-    return TrainingDiagnosis(
-        trajectory, tuple(points), None if onset is None else points[onset].step, tuple(notes)
-    )
+        stopped = f"Stopped after {len(known.points)} of {len(trajectory.checkpoints)} checkpoints: {error}"
+        yield replace(known, notes=(*known.notes, stopped))
 
 
 def change_point(values: Sequence[float]) -> int | None:
@@ -153,66 +205,23 @@ def _norm_rule(trajectory: Trajectory) -> dict[str, Any]:
     return {} if trajectory.method in ("textual-inversion", "reversion") else {"beta": PROMPT_BETA}
 
 
-def _text(pipe: Any, concept: Concept, contexts: Contexts, anchors: Sequence[Encoded]) -> dict[str, Interval]:
-    """The text encoder's figures."""
-    tokenizer, encoder = encoder_of(pipe)
-    ours = encode(tokenizer, encoder, contexts.about(concept.placeholder))
-    drift = prompt_drift(tokenizer, concept, ours, anchors)
-    sets = set_intervals(drift.P, drift.Q)
-    within, reference = sets["euclidean within P"], sets["euclidean within Q"].value
-    return {
-        "context drift": mean_interval(drift.context[drift.context.isfinite()]),
-        "concept drift": mean_interval(drift.concept),
-        "pooled drift": mean_interval(drift.pooled),
-        "energy": sets["energy"],
-        "spread": Interval(within.value / reference, within.low / reference, within.high / reference),
-    }
+def _with_point(known: TrainingDiagnosis, point: Point) -> TrainingDiagnosis:
+    points = (*known.points, point)
+    onset = change_point([p.values["heard"].value for p in points])
+    return replace(known, points=points, onset=None if onset is None else points[onset].step)
 
 
-def _states(
-    trajectory: Trajectory, pipe: Any, load_base: Callable[[], Any]
-) -> Iterator[tuple[Checkpoint, Any]]:
-    """Each checkpoint with a pipeline that is in its state while it is out."""
-    into = {
-        "textual-inversion": _embedding,
-        "reversion": _embedding,
-        "dreambooth-lora": _lora,
-        "custom-diffusion": _custom_diffusion,
-    }
-    for checkpoint in trajectory.checkpoints:
-        with into[trajectory.method](trajectory, checkpoint, pipe, load_base) as tuned:
-            yield checkpoint, tuned
+def _anchors(pipe: Any, sentences: Sequence[str]) -> tuple[dict[str, list[Encoded]], tuple[str, ...]]:
+    """The plain word's sentences as each text encoder hears them; those that cannot be asked are noted."""
+    found, notes = {}, []
+    for name in encoders_of(pipe):
+        try:
+            found[name] = encode(*encoder_of(pipe, name), sentences)
+        except UncollapseError as error:
+            notes.append(f"Text encoder {name} left out: {error}")
+    return found, tuple(notes)
 
 
-@contextmanager
-def _embedding(trajectory: Trajectory, checkpoint: Checkpoint, pipe: Any, _: Any) -> Iterator[Any]:
-    """The rows are written over those of the checkpoint before, in place."""
-    path = trajectory.path(checkpoint)
-    names = learned_tokens(pipe.tokenizer, trajectory.placeholder)
-    if not names:
-        load_into(pipe, path, trajectory.placeholder)
-    else:
-        rows = next(iter(read(path).vectors.values()))
-        table = token_table(pipe.text_encoder)
-        with torch.no_grad():
-            table[pipe.tokenizer.convert_tokens_to_ids(names)] = rows.to(table)
-    yield pipe
-
-
-@contextmanager
-def _lora(trajectory: Trajectory, checkpoint: Checkpoint, pipe: Any, _: Any) -> Iterator[Any]:
-    load_lora(pipe, trajectory.path(checkpoint))
-    try:
-        yield pipe
-    finally:
-        pipe.unload_lora_weights()
-
-
-@contextmanager
-def _custom_diffusion(
-    trajectory: Trajectory, checkpoint: Checkpoint, pipe: Any, load_base: Callable[[], Any]
-) -> Iterator[Any]:
-    """It changes the U-Net's own weights, so every checkpoint gets a new one."""
-    tuned = load_base()
-    load_custom_diffusion(tuned, trajectory.path(checkpoint))
-    yield tuned
+def _text(drift: PromptDrift, eased: PromptDrift) -> dict[str, Interval]:
+    plain, with_tea = text_values(drift), text_values(eased)
+    return plain | {f"{name}{TEA}": with_tea[name] for name in ("pooled drift", *DISTANCES, *SPREADS)}

@@ -1,0 +1,54 @@
+"""``uncollapse diagnose`` on an embedding file, or on all in a folder."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..adjustment import Adjustment
+from ..diagnosis.diagnose import Diagnosis, diagnose_embeddings
+from ..errors import FileFormatError, PipelineError, UncollapseWarning
+from ..learned_embeds import LearnedEmbedding, read_all
+from ..learned_embeds.reading import SUFFIXES
+from ..suggestions import suggest_anchors
+from ..vocabulary import Vocabulary, load_vocabularies
+
+
+def diagnose_files(
+    path: Path,
+    model: Sequence[str] | None,
+    tokenizer: Sequence[str] | None,
+    anchor: str | None,
+    adjustment: Adjustment,
+) -> list[Diagnosis]:
+    """Token level, of a file or of all files in a folder."""
+    if not model:
+        raise PipelineError(
+            f"'{path}' is compared with the words of its model. Give the model's folder, or its text "
+            f"encoder's "
+            "file, with --model."
+        )
+    vocabularies = load_vocabularies(list(model), tokenizer or ())
+    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    embeddings, names, anchors = [], [], []
+    for file in files:
+        try:
+            for each in read_all(file):
+                anchors.append(anchor or _suggested(each, vocabularies))
+                embeddings.append(each)
+                names.append(str(file))
+        except FileFormatError as error:
+            if not path.is_dir():
+                raise
+            warnings.warn(str(error), UncollapseWarning, stacklevel=2)
+    if not embeddings:
+        raise FileFormatError(f"{path}: a folder without an embedding file. Give one that holds some.")
+    return diagnose_embeddings(embeddings, vocabularies, anchors, adjustment, names)
+
+
+def _suggested(embedding: LearnedEmbedding, vocabularies: dict[str, Vocabulary]) -> str:
+    best = next(iter(suggest_anchors(embedding, vocabularies, 1)), None)
+    if best is None:
+        raise FileFormatError(f"What is '{embedding.placeholder}'? Name it with --anchor, such as dog.")
+    return best.anchor

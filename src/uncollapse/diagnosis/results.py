@@ -1,0 +1,82 @@
+"""A diagnosis as data, all of it but vectors and pixels: for ``--json`` and ``diagnosis.json``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ..summary import as_json as comparison_json
+from .pictures import Pictures, figures, score_names, score_title, unit
+from .probe import Probe
+from .prompt_figures import PromptFigures
+from .published import WARNINGS
+
+if TYPE_CHECKING:
+    from .diagnose import Diagnosis
+
+__all__ = ["as_json", "pictures_json", "plain"]
+
+
+def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """All of it but the vectors, ready for ``json.dumps``; ``nan`` becomes ``None``."""
+    d = diagnosis
+    return plain(
+        {
+            "subject": d.subject,
+            "placeholder": d.placeholder,
+            "anchor": d.anchor,
+            "verdict": asdict(d.verdict) if d.verdict else None,
+            "tokens": [asdict(row) for row in d.tokens],
+            "landmarks": [asdict(mark) for mark in d.landmarks],
+            "contexts": d.contexts,
+            "prompts": {name: _prompt_json(each) for name, each in d.prompts.items()},
+            "probe": _probe_json(d.probe) if d.probe else None,
+            "adjusted": {f"{alpha:g}": _probe_json(each) for alpha, each in d.adjusted.items()},
+            "pictures": pictures_json(d.pictures) if d.pictures else None,
+            "notes": list(d.notes),
+        }
+    )
+
+
+def _probe_json(found: Probe) -> dict[str, Any]:
+    names = ("response", "cosine", "heard", "presence")
+    return {name: asdict(getattr(found, name)) for name in names} | {"by_context": found.by_context.tolist()}
+
+
+def _prompt_json(figures: PromptFigures) -> dict[str, Any]:
+    named = {name: asdict(getattr(figures, name)) for name in ("context", "concept", "pooled", "norm_ratio")}
+    sets = {name: asdict(getattr(figures, name)) for name in ("between", "within", "within_anchor")}
+    more: dict[str, Any] = {"intervals": {name: asdict(each) for name, each in figures.intervals.items()}}
+    if figures.published is not None:
+        more["published"] = {name: asdict(each) for name, each in figures.published.items()}
+        more["published_warnings"] = WARNINGS
+    return named | sets | more | {"notes": list(figures.notes)}
+
+
+def pictures_json(pictures: Pictures) -> dict[str, Any]:
+    """Every figure with its unit and source, and every picture's scores."""
+    comparison = pictures.comparison
+    of = {arm.name: figures(comparison, arm.name) for arm in comparison.arms}
+    return comparison_json(
+        comparison,
+        figures={
+            name: {
+                "title": score_title(name),
+                "unit": unit(name),
+                "source": pictures.settings.source(name),
+                "arms": {arm: asdict(each[name]) for arm, each in of.items()},
+            }
+            for name in score_names(comparison)
+        },
+    )
+
+
+def plain(value: Any) -> Any:
+    """JSON has no ``nan``."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
