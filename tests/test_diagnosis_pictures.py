@@ -15,6 +15,7 @@ from test_comparison import CONCEPT, PROMPTS, pixels
 from test_diagnosis_verdict import CONTEXTS, FAST, trainings  # noqa: F401
 from test_report import Outline
 from toys import SIZE, make_clip, picture
+from uncollapse.diagnosis.bootstrap import mean_interval
 from uncollapse.diagnosis.diagnose import diagnose_pipeline
 from uncollapse.diagnosis.pictures import (
     Pictures,
@@ -92,14 +93,10 @@ def test_intervals_are_over_contexts_and_those_of_shares_wilsons():
     ]
     found = figures(replace(comparison, records=tuple(records)), "personalised")
     means = np.array(scores).reshape(5, 2).mean(1)
+    expected = mean_interval(torch.tensor(means))  # of five contexts, not of ten pictures
     assert found["clip_t_context"].value == pytest.approx(means.mean())
-    assert (
-        means.min()
-        <= found["clip_t_context"].low
-        < means.mean()
-        < found["clip_t_context"].high
-        <= means.max()
-    )
+    assert found["clip_t_context"].low == pytest.approx(expected.low)
+    assert found["clip_t_context"].high == pytest.approx(expected.high)
     wilson = share([True] * 2 + [False] * 8)
     kept = found["context_kept"]
     assert (kept.value, kept.low, kept.high) == (wilson.percent, wilson.low, wilson.high)
