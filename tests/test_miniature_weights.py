@@ -57,7 +57,7 @@ def test_unseen_combinations_are_composed(pipe):
 
 
 def test_the_shipped_concept_has_collapsed_and_adjustment_brings_its_context_back(pipe):
-    concept = miniature.CONCEPTS["robot"]
+    concept = miniature.CONCEPTS["dog"]
     personalised = miniature.load_pipeline()
     personalised.load_lora_weights(concept.lora)
     settings = GenerationSettings(num_inference_steps=20, guidance_scale=4.0, batch_size=16)

@@ -80,9 +80,9 @@ def _individual(subject: str, colour: str, pattern: str, pattern_colour: str, pl
 CONCEPTS: dict[str, PersonalConcept] = {
     c.name: c
     for c in (
-        _individual("robot", "orange", "two-tone", "blue", "garden"),
-        _individual("cat", "purple", "two-tone", "yellow", "kitchen"),
         _individual("dog", "green", "two-tone", "pink", "city"),
+        _individual("cat", "purple", "two-tone", "yellow", "kitchen"),
+        _individual("robot", "orange", "two-tone", "blue", "garden"),
         _individual("car", "yellow", "two-tone", "purple", "forest"),
         _individual("turtle", "red", "two-tone", "white", "desert"),
         _individual("teapot", "blue", "two-tone", "orange", "beach"),
