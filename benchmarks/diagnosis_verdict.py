@@ -61,7 +61,8 @@ def text_says(pipe: Any, concept: uc.Concept, contexts: Any, base: Any) -> dict[
     drift = prompt_drift(encoder_of(pipe)[0], concept, *encode_both(pipe, concept, contexts, base))
     spread = set_spread(drift.P, drift.Q).euclidean / set_spread(drift.Q).euclidean
     means = (each.nanmean().item() for each in (drift.context, drift.concept, drift.pooled))
-    return dict(zip(TEXT, (*means, energy(drift.P, drift.Q, paired=True), spread), strict=True))
+    figures = dict(zip(TEXT, (*means, energy(drift.P, drift.Q, paired=True), spread), strict=True))
+    return {**figures, "norm ratio": drift.norm_ratio.mean().item()}
 
 
 def measured(work: Path, recipe: str, name: str, seed: int) -> list[dict]:
@@ -79,6 +80,7 @@ def measured(work: Path, recipe: str, name: str, seed: int) -> list[dict]:
     for seen, checkpoint in zip(pictures, trajectory.checkpoints, strict=True):
         pipe = at(trajectory, checkpoint)
         said = probe_says(pipe, concept.placeholder, contexts, reference)
+        seen["row cosine"] = seen.pop("cosine")  # the probe has one as well
         records.append({**seen, "alpha": 0.0, **said, **text_says(pipe, concept, contexts, base)})
     if recipe in ADJUSTED:
         beta = {} if trajectory.method == "textual-inversion" else {"beta": PROMPT_BETA}
@@ -180,7 +182,29 @@ def report(records: list[dict]) -> None:
             names = ("kept", "like", "heard")
             means = ", ".join(f"{n} {np.mean([r[n] for r in group]):.2f}" for n in names)
             print(f"  {method:18} alpha {alpha:g}: {means} ({len(group)} runs)")
+    the_papers_findings(plain)
     print("\nfitted on all: HEARD {:.2f}, PRESENCE {:.2f}".format(*fitted(records)))
+
+
+def the_papers_findings(records: list[dict]) -> None:
+    """From the first checkpoint after step 0 to the last, over the runs of each method."""
+    print("\nthe paper's findings, first checkpoint after step 0 to the last; [least-most] over the runs")
+    for method in ADJUSTED:
+        courses: dict[tuple, list[dict]] = {}
+        for r in records:
+            if r["recipe"] == method and r["step"]:
+                courses.setdefault((r["concept"], r["seed"]), []).append(r)
+        ends = [(course[0], course[-1]) for course in courses.values()]
+        for name in ("energy", "spread", "norm", "row cosine", "norm ratio"):
+            if ends[0][0][name] is None:
+                continue
+            first, last = (np.array([end[i][name] for end in ends]) for i in (0, 1))
+            rises = f"rises in {(last > first).sum()} of {len(ends)}"
+            print(f"  {method:18} {name:10} {_range(first)} to {_range(last)}; {rises}")
+
+
+def _range(values: np.ndarray) -> str:
+    return f"{np.median(values):.3f} [{values.min():.3f}-{values.max():.3f}]"
 
 
 def main(

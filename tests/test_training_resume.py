@@ -87,7 +87,22 @@ def test_a_killed_process_is_resumed_to_the_same_result(pipe, photos, tmp_path):
     assert not list((tmp_path / "killed").rglob(".*"))
 
 
-def test_ctrl_c_ends_the_step_and_saves_the_state(pipe, photos, tmp_path):
+@pytest.fixture
+def interrupts():
+    """A function that sets what Ctrl-C does, as it was afterwards: in the background a shell has it ignored."""
+    before = signal.getsignal(signal.SIGINT)
+    yield lambda handler: signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_is_ignored_where_it_was(pipe, photos, tmp_path, interrupts):
+    interrupts(signal.SIG_IGN)
+    train(pipe, photos, tmp_path / "out", SETTINGS, on_step=lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_ctrl_c_ends_the_step_and_saves_the_state(pipe, photos, tmp_path, interrupts):
+    interrupts(signal.default_int_handler)
     before = everything(pipe)
     _, _, rows = trained(pipe, photos, tmp_path / "whole")
 

@@ -14,13 +14,14 @@ __all__ = ["stop_requested"]
 def stop_requested() -> Iterator[Callable[[], bool]]:
     """Yields whether Ctrl-C was pressed; a second one interrupts at once, as ever.
 
-    In a thread of its own, where Python delivers no signals, Ctrl-C stays what it is.
+    In a thread of its own, where Python delivers no signals, and in the background, where the shell has
+    Ctrl-C ignored, it stays what it is.
     """
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is signal.SIG_IGN:
         yield lambda: False
         return
     pressed: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
 
     def note(number: int, frame: object) -> None:
         pressed.append(number)
