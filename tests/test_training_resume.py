@@ -89,7 +89,7 @@ def test_a_killed_process_is_resumed_to_the_same_result(pipe, photos, tmp_path):
 
 @pytest.fixture
 def interrupts():
-    """A function that sets what Ctrl-C does, as it was afterwards: in the background a shell has it ignored."""
+    """Sets what Ctrl-C does; as it was afterwards. In the background a shell has it ignored."""
     before = signal.getsignal(signal.SIGINT)
     yield lambda handler: signal.signal(signal.SIGINT, handler)
     signal.signal(signal.SIGINT, before)
