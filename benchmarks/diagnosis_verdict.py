@@ -4,11 +4,11 @@
     python benchmarks/diagnosis_verdict.py                    # measures what is missing, then judges
     python benchmarks/diagnosis_verdict.py --judge-only       # from the records of an earlier run
 
-A *state* is a checkpoint of one of the runs of `training_curves.py` (eight recipes of three methods, six
-concepts, up to two seeds, nine steps), or the last one of a run with adjustments in force. Of each, 32
-pictures say how much of the asked-for context and of the likeness is kept, as the judge reads them; the probe
-and the text encoder say what they say. Truth: dominating where under 75 % of the contexts are kept, else
-overlooked where under 25 % of the likeness is, else healthy.
+A *state* is a checkpoint of one of the runs of `training_curves.py` (three methods, six concepts, two
+seeds, nine steps), or the last one of a run with an adjustment in force. Of each, 32 pictures say how much of
+the asked-for context and of the likeness is kept, as the judge reads them; the probe and the text encoder say
+what they say. Truth: dominating where under 75 % of the contexts are kept, else overlooked where under 25 %
+of the likeness is, else healthy.
 
 Thresholds are fitted to the rank of balanced accuracy on all concepts but one and judge that one; what is
 reported is over the concepts left out. The last line fits them on all: those stand in ``verdict.py``.
@@ -45,7 +45,7 @@ RESULTS = Path(__file__).parent / "results" / "diagnosis_verdict.jsonl"
 KEPT, LIKE = 75.0, 25.0
 SEEDS = 2
 ALPHAS = (0.2, 0.4, 0.6)
-ADJUSTED = ("dreambooth", "textual inversion", "custom diffusion")  # these runs' last states, also adjusted
+METHODS = ("dreambooth", "textual inversion", "custom diffusion")
 PROBED = ("heard", "cosine", "response", "presence")
 TEXT = ("context drift", "concept drift", "pooled drift", "energy", "spread")
 
@@ -82,14 +82,13 @@ def measured(work: Path, recipe: str, name: str, seed: int) -> list[dict]:
         said = probe_says(pipe, concept.placeholder, contexts, reference)
         seen["row cosine"] = seen.pop("cosine")  # the probe has one as well
         records.append({**seen, "alpha": 0.0, **said, **text_says(pipe, concept, contexts, base)})
-    if recipe in ADJUSTED:
-        beta = {} if trajectory.method == "textual-inversion" else {"beta": PROMPT_BETA}
-        for alpha in ALPHAS:
-            moved = uc.Concept(concept.placeholder, concept.anchor, alpha=alpha, **beta)
-            with uc.apply(pipe, moved, base=base):
-                seen = pictures_say(pipe, personal, concept.placeholder)
-                said = probe_says(pipe, concept.placeholder, contexts, reference)
-            records.append({**pictures[-1], **seen, "alpha": alpha, **said})
+    beta = {} if trajectory.method == "textual-inversion" else {"beta": PROMPT_BETA}
+    for alpha in ALPHAS:
+        moved = uc.Concept(concept.placeholder, concept.anchor, alpha=alpha, **beta)
+        with uc.apply(pipe, moved, base=base):
+            seen = pictures_say(pipe, personal, concept.placeholder)
+            said = probe_says(pipe, concept.placeholder, contexts, reference)
+        records.append({**pictures[-1], **seen, "alpha": alpha, **said})
     save_text(json.dumps(records), file)
     return records
 
@@ -141,7 +140,7 @@ def rank(records: list[dict], score: str) -> float:
 def report(records: list[dict]) -> None:
     """Rank correlations, verdicts on concepts left out, failures."""
     plain = [r for r in records if not r["alpha"]]
-    methods = {m: [r for r in plain if r["recipe"].startswith(m)] for m in ADJUSTED}
+    methods = {m: [r for r in plain if r["recipe"].startswith(m)] for m in METHODS}
     print(f"\n{len(records)} states, {len(plain)} of them unadjusted; truth:", end=" ")
     print({w: sum(truth(r) == w for r in records) for w in ("dominating", "healthy", "overlooked")})
     print(f"rank correlation with the context kept   {'all':>6}", *(f"{m:>18}" for m in methods))
@@ -155,7 +154,7 @@ def report(records: list[dict]) -> None:
         ("all", list(zip(records, words, strict=True))),
         ("after step 0", later),
         ("adjusted", [(r, w) for r, w in later if r["alpha"]]),
-        *((m, [(r, w) for r, w in later if r["recipe"].startswith(m)]) for m in ADJUSTED),
+        *((m, [(r, w) for r, w in later if r["recipe"].startswith(m)]) for m in METHODS),
     ):
         right = sum(w == truth(r) for r, w in pairs)
         two = sum((w == "dominating") == (truth(r) == "dominating") for r, w in pairs)
@@ -175,7 +174,7 @@ def report(records: list[dict]) -> None:
             state = f"{r['recipe']}, {r['concept']}, seed {r['seed']}, step {r['step']}, alpha {r['alpha']:g}"
             print(f"  {state}: {truth(r)} called {w} ({figures})")
     print("\nlast states, as they are and adjusted")
-    for method in ADJUSTED:
+    for method in METHODS:
         both = [r for r in records if r["recipe"] == method and r["step"] == RECIPES[method].given["steps"]]
         for alpha in (0.0, *ALPHAS):
             group = [r for r in both if r["alpha"] == alpha]
@@ -189,7 +188,7 @@ def report(records: list[dict]) -> None:
 def the_papers_findings(records: list[dict]) -> None:
     """From the first checkpoint after step 0 to the last, over the runs of each method."""
     print("\nthe paper's findings, first checkpoint after step 0 to the last; [least-most] over the runs")
-    for method in ADJUSTED:
+    for method in METHODS:
         courses: dict[tuple, list[dict]] = {}
         for r in records:
             if r["recipe"] == method and r["step"]:
@@ -218,7 +217,7 @@ def main(
         known = {}
         fresh = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
-            chosen = runs(list(RECIPES), list(miniature.CONCEPTS), SEEDS)
+            chosen = runs(list(METHODS), list(miniature.CONCEPTS), SEEDS)
             jobs = {pool.submit(measured, work, *run): run for run in chosen}
             for job in as_completed(jobs):
                 known[jobs[job]] = records = job.result()

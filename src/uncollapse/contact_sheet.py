@@ -169,7 +169,7 @@ def _feet(page: _Page, comparison: Comparison) -> None:
     top = page.y
     prompts, seeds = len(comparison.prompts), len(comparison.seeds)
     page.text(f"All {prompts * seeds} images", MARGIN, 16, bold=True, wrap=LABEL_WIDTH - GAP)
-    page.text(f"{prompts} prompts × {seeds} seeds", MARGIN, 13, MUTED, wrap=LABEL_WIDTH)
+    page.text(f"{prompts} prompts × {seeds} seed{'s' * (seeds > 1)}", MARGIN, 13, MUTED, wrap=LABEL_WIDTH)
     bottoms = [page.y]
     for column, arm in enumerate(comparison.arms):
         page.y = top

@@ -3,7 +3,7 @@
     L = −log( Σ_l exp(cos(R, P_l)/γ) / (Σ_l exp(cos(R, P_l)/γ) + Σ_m exp(cos(R, N_m)/γ)) )
 
 P are the rows of basis prepositions, N those of the other words of the exemplars' prompts.
-Source: arXiv 2303.13495. Cosines, as in its released code, where the paper writes the dot product. There a
+Source: arXiv 2303.13495. Cosines, as in its released code. There a
 few prepositions are drawn for each step, and N is of the batch; here all of both are used in every step.
 """
 
