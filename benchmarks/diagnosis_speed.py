@@ -2,7 +2,7 @@
 1.5's size.
 
     python benchmarks/diagnosis_speed.py                 # the plain way on 3 of the 30 checkpoints
-    python benchmarks/diagnosis_speed.py --plain 30      # on all: most of an hour on two cores
+    python benchmarks/diagnosis_speed.py --plain 30      # on all of them: long
 
 Random weights, CLIP's own vocabulary. Ours: no padding, sentences of one length together, anchors encoded
 once, rows swapped in place; in a process of its own, so that its peak memory is its own. Beside it the plain

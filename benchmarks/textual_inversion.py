@@ -4,12 +4,11 @@
     python benchmarks/textual_inversion.py --model sd15 --steps 2 --rounds 3 --each 1 --batch-size 1
     python benchmarks/textual_inversion.py --model DIR   # on any Stable Diffusion
 
-sd15 is a model of Stable Diffusion 1.5's size with random weights: 9 GB of memory, a minute a step on two
-cores. The usual recipe enlarges the token table, encodes photos and prompts in every step, takes the
-gradient of the whole table and puts all rows but one back. Both sides have one frozen U-Net and autoencoder
-and draw the same photos, prompts, noise and noise levels; their loss curves and learned rows are checked to
-be equal before anything is timed. Then they take turns, so that a busy machine slows both. Writes one JSON
-with the environment beside the numbers.
+sd15 is a model of Stable Diffusion 1.5's size with random weights. The usual recipe enlarges the token table,
+encodes photos and prompts in every step, takes the gradient of the whole table and puts the other rows back.
+Both sides have one frozen U-Net and autoencoder and draw the same photos, prompts, noise and noise levels;
+their loss curves and learned rows are checked to be equal before anything is timed. Then they take turns, so
+that a busy machine slows both. Writes one JSON with the environment beside the numbers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What training takes on the bundled miniature, from the photos to the files.
 
-    python benchmarks/training_budget.py     # two to four minutes on two cores
+    python benchmarks/training_budget.py
 
 Textual Inversion of 1,000 steps at batch 4 and DreamBooth-LoRA of 300, through ``train()`` with a checkpoint
 at every 100 steps, states saved as by default. The pipeline is loaded before the clock starts. By the clock,
