@@ -10,8 +10,9 @@ the asked-for context and of the likeness is kept, as the judge reads them; the 
 what they say. Truth: dominating where under 75 % of the contexts are kept, else overlooked where under 25 %
 of the likeness is, else healthy.
 
-Thresholds are fitted to the rank of balanced accuracy on all concepts but one and judge that one; what is
-reported is over the concepts left out. The last line fits them on all: those stand in ``verdict.py``.
+Thresholds are fitted, by balanced accuracy, to the unadjusted states of all concepts but one, and judge that
+one; what is reported is over the concepts left out. The last line fits them to all: those stand in
+``verdict.py``.
 """
 
 from __future__ import annotations
@@ -125,9 +126,10 @@ def fitted(records: list[dict]) -> tuple[float, float]:
 
 
 def judged(records: list[dict]) -> list[str]:
-    """A word for each record, by thresholds fitted without its concept."""
+    """A word for each record, by thresholds fitted to the unadjusted states of all concepts but its own."""
+    plain = [r for r in records if not r["alpha"]]
     thresholds = {
-        name: fitted([r for r in records if r["concept"] != name]) for name in {r["concept"] for r in records}
+        name: fitted([r for r in plain if r["concept"] != name]) for name in {r["concept"] for r in records}
     }
     return [word(r, *thresholds[r["concept"]]) for r in records]
 
@@ -148,13 +150,13 @@ def report(records: list[dict]) -> None:
         each = [rank(group, score) for group in (plain, *methods.values())]
         print(f"  {score:38} {each[0]:+6.2f}", *(f"{value:+18.2f}" for value in each[1:]))
     print(f"  heard, adjusted states too              {rank(records, 'heard'):+.2f}")
-    words = judged(records)
-    later = [(r, w) for r, w in zip(records, words, strict=True) if r["step"]]
+    told = list(zip(records, judged(records), strict=True))
+    unadjusted = [(r, w) for r, w in told if not r["alpha"]]
     for title, pairs in (
-        ("all", list(zip(records, words, strict=True))),
-        ("after step 0", later),
-        ("adjusted", [(r, w) for r, w in later if r["alpha"]]),
-        *((m, [(r, w) for r, w in later if r["recipe"].startswith(m)]) for m in METHODS),
+        ("unadjusted", unadjusted),
+        ("unadjusted, after step 0", [(r, w) for r, w in unadjusted if r["step"]]),
+        *((f"unadjusted, {m}", [(r, w) for r, w in unadjusted if r["recipe"] == m]) for m in METHODS),
+        ("adjusted", [(r, w) for r, w in told if r["alpha"]]),
     ):
         right = sum(w == truth(r) for r, w in pairs)
         two = sum((w == "dominating") == (truth(r) == "dominating") for r, w in pairs)
@@ -164,14 +166,14 @@ def report(records: list[dict]) -> None:
             f"dominating or not: {two} ({share_two:.0f} %)"
         )
     print("\ntruth called verdict: how many")
-    found = [(truth(r), w) for r, w in zip(records, words, strict=True)]
+    found = [(truth(r), w) for r, w in unadjusted]
     for pair in sorted(set(found)):
         print(f"  {pair[0]:10} called {pair[1]:10} {found.count(pair)}")
     print("\nfailures:")
-    for r, w in zip(records, words, strict=True):
+    for r, w in unadjusted:
         if w != truth(r):
             figures = ", ".join(f"{k} {r[k]:.2f}" for k in ("kept", "like", "heard", "presence"))
-            state = f"{r['recipe']}, {r['concept']}, seed {r['seed']}, step {r['step']}, alpha {r['alpha']:g}"
+            state = f"{r['recipe']}, {r['concept']}, seed {r['seed']}, step {r['step']}"
             print(f"  {state}: {truth(r)} called {w} ({figures})")
     print("\nlast states, as they are and adjusted")
     for method in METHODS:
@@ -182,7 +184,7 @@ def report(records: list[dict]) -> None:
             means = ", ".join(f"{n} {np.mean([r[n] for r in group]):.2f}" for n in names)
             print(f"  {method:18} alpha {alpha:g}: {means} ({len(group)} runs)")
     the_papers_findings(plain)
-    print("\nfitted on all: HEARD {:.2f}, PRESENCE {:.2f}".format(*fitted(records)))
+    print("\nfitted to all unadjusted states: HEARD {:.2f}, PRESENCE {:.2f}".format(*fitted(plain)))
 
 
 def the_papers_findings(records: list[dict]) -> None:

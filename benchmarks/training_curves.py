@@ -46,6 +46,7 @@ WORK = Path("outputs/trainings")
 DRAWING = GenerationSettings(num_inference_steps=12, guidance_scale=4.0, batch_size=32)
 PICTURES = 4  # of each of the eight context prompts
 BARE = 8
+GOAL = 90.0  # per cent of likeness
 BLUE, ORANGE = "#0072B2", "#E69F00"
 FIGURES = {  # name: what is drawn beside each other
     "training-dreambooth": ("dreambooth", "dreambooth, prior", "dreambooth, clipped"),
@@ -179,7 +180,7 @@ def draw(known: dict[tuple, list[dict]], folder: Path) -> None:
 
 
 def report(known: dict[tuple, list[dict]]) -> None:
-    """Two tables in Markdown: at the last step, and how far each concept's likeness came at its best step."""
+    """Two tables in Markdown: at the last step, and how far each concept's likeness came at its best one."""
     print("\n| recipe | runs | context kept, last step | likeness | likeness, bare prompt | norm | cosine |")
     print("|---|---|---|---|---|---|---|")
     for recipe in RECIPES:
@@ -195,15 +196,23 @@ def report(known: dict[tuple, list[dict]]) -> None:
             cells.append("–" if values[0] is None else f"{np.mean(values):.2f}")
         print(f"| {recipe} | {len(records)} | {' | '.join(cells)} |")
     names = list(miniature.CONCEPTS)
-    print(f"\n| most likeness at any step, worst of the runs | {' | '.join(names)} |")
-    print("|---" * (len(names) + 1) + "|")
+    print(
+        f"\n| most likeness at any step | {' | '.join(names)} | runs at {GOAL:.0f}% or more | bare prompt |"
+    )
+    print("|---" * (len(names) + 3) + "|")
     for recipe in RECIPES:
         best = {
             name: [max(r["like"] for r in run) for key, run in known.items() if key[:2] == (recipe, name)]
             for name in names
         }
-        if all(best.values()):
-            print(f"| {recipe} | {' | '.join(f'{min(each):.0f}%' for each in best.values())} |")
+        if not all(best.values()):
+            continue
+        cells = [f"{min(each):.0f}–{max(each):.0f}%" for each in best.values()]
+        all_runs = [run for key, run in known.items() if key[0] == recipe]
+        for key in ("like", "like, bare"):
+            there = sum(max(record[key] for record in run) >= GOAL for run in all_runs)
+            cells.append(f"{there} of {len(all_runs)}")
+        print(f"| {recipe} | {' | '.join(cells)} |")
 
 
 def main(

@@ -81,7 +81,7 @@ def norms(d: Diagnosis) -> Figure:
     axes.set_xscale("log")
     _plain_numbers(axes.xaxis)
     axes.set(xlabel="norm", ylabel="words", title="How long the vector is among the vocabulary's")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(fontsize=9, framealpha=0.85, edgecolor="none")  # legible over the bars
     return figure
 
 

@@ -142,7 +142,7 @@ class _Panels:
             if self.onset is not None:
                 axes.axvline(self.onset, color="black", lw=1)
             if axes.get_legend_handles_labels()[0]:
-                axes.legend(frameon=False, fontsize=8)
+                axes.legend(fontsize=8, framealpha=0.8, edgecolor="none")  # legible over a curve
         for axes in self.all[self.used :]:
             axes.set_visible(False)
         for axes in self.all[max(0, self.used - 3) : self.used]:

@@ -7,13 +7,12 @@ With the denoiser probe:
     healthy      else
 
 Both lines are fitted, by ``benchmarks/diagnosis_verdict.py``, to what a judge sees in pictures of the
-miniature's six LoRAs, at several strengths, in text encoder and U-Net together and apart, and adjusted:
-66 states. They ask "under 75 % of the contexts kept?" and "under 25 % of the likeness?". Judged by lines
-fitted on the other five concepts, "dominating or not" is right for 86 % of the states, the whole
-three-way verdict for 79 %: the probe sees whether the concept changes the picture, not whether it does so
-in the individual's likeness, so that a badly learned subject can pass for a healthy one. This is one small
-model and one way of training: elsewhere trust the order of two checkpoints more than the line between two
-words.
+miniature: 324 states of 36 trainings, by three methods, of six concepts, from two seeds. They ask "under 75 %
+of the contexts kept?" and "under 25 % of the likeness?". Judged by lines fitted on the other five concepts,
+"dominating or not" is right for 92 % of the states, the whole three-way verdict for 90 %; for states with an
+adjustment in force, 88 and 78 %. The probe sees whether the concept changes the picture, not whether it does
+so in the individual's likeness, so that a badly learned subject can pass for a healthy one. This is one small
+model: elsewhere trust the order of two checkpoints more than the line between two words.
 
 Without the probe there is only drift, which says that something moved and not what that costs: a file whose
 rows are longer than 99 % of all words and no nearer to the anchor than chance is called drifted, and so is a
@@ -31,8 +30,8 @@ from .probe import Probe
 
 __all__ = ["HEARD", "PRESENCE", "Advice", "Verdict", "probe_verdict", "token_verdict"]
 
-HEARD = 0.74
-PRESENCE = 0.31
+HEARD = 0.67
+PRESENCE = 0.29
 LONG, SHORT = 99, 1  # per cent of the words that are shorter
 PROMPT_BETA = 1.0  # norms at prompt level are the final LayerNorm's: there is nothing to scale
 
