@@ -141,7 +141,12 @@ class _Panels:
         for axes in self.all[: self.used]:
             if self.onset is not None:
                 axes.axvline(self.onset, color="black", lw=1)
-            if axes.get_legend_handles_labels()[0]:
+            labels = axes.get_legend_handles_labels()[1]
+            if len(labels) > 3:  # more than there is room for among the curves
+                low, high = axes.get_ylim()
+                axes.set_ylim(low, high + 0.5 * (high - low))
+                axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
+            elif labels:
                 axes.legend(fontsize=8, framealpha=0.8, edgecolor="none")  # legible over a curve
         for axes in self.all[self.used :]:
             axes.set_visible(False)
