@@ -81,7 +81,8 @@ def usual(pipe: Any, pictures: torch.Tensor, settings: TextualInversion) -> Iter
     ids = anchor_token_ids(tokenizer, settings.class_word)
     start = anchor_vector(encoder.get_input_embeddings().weight.detach(), ids)
     tokenizer.add_tokens(TOKEN)
-    encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    rows = max(len(tokenizer), len(encoder.get_input_embeddings().weight))  # sd15's tokenizer is small
+    encoder.resize_token_embeddings(rows, mean_resizing=False)
     table = encoder.get_input_embeddings().weight.requires_grad_()
     row = tokenizer.convert_tokens_to_ids(TOKEN)
     table.data[row] = start
