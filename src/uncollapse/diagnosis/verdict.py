@@ -136,7 +136,7 @@ def token_verdict(rows: Sequence[TokenDrift], anchor: str) -> Verdict:
     drifted = bool(long and astray)
     expect = (
         f"Norm {BETA:g} times that of '{anchor}', a fifth of the angle back to it: more of the rest of the "
-        "prompt, a little less of the likeness."
+        "prompt, less of the likeness."
     )
     advice = Advice(anchor, ALPHA, BETA, expect) if drifted else None
     return Verdict("drifted" if drifted else "in place", tuple(reasons), "token table", advice)
