@@ -21,6 +21,7 @@ import json
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,17 +29,18 @@ import numpy as np
 import torch
 import typer
 from scipy.stats import spearmanr
-from training_curves import WORK, at, folder_of, pictures_say, runs, trained
+from training_curves import WORK, folder_of, pictures_say, runs, trained
 from training_curves import measured as pictures_of
 
 import uncollapse as uc
 from uncollapse import miniature
 from uncollapse.cli.bundled import bundled_contexts
+from uncollapse.diagnosis.checkpoints import states
 from uncollapse.diagnosis.distances import energy
 from uncollapse.diagnosis.probe import base_response, probe, response
 from uncollapse.diagnosis.prompts import encode_both, encoder_of, prompt_drift
 from uncollapse.diagnosis.spread import set_spread
-from uncollapse.diagnosis.verdict import PROMPT_BETA
+from uncollapse.diagnosis.verdict import PROMPT_BETA, judged
 from uncollapse.miniature.recipes import RECIPES
 from uncollapse.output import save_text
 
@@ -74,22 +76,21 @@ def measured(work: Path, recipe: str, name: str, seed: int) -> list[dict]:
         return json.loads(file.read_text())
     pictures, trajectory = pictures_of(work, recipe, name, seed), trained(work, recipe, name, seed)
     personal, base = miniature.CONCEPTS[name], miniature.load_pipeline()
-    concept = uc.Concept(RECIPES[recipe].settings(personal, seed).concept, personal.anchor)
+    concept = uc.Concept(trajectory.placeholder, personal.anchor)
     contexts = bundled_contexts(personal)
     reference = base_response(base, concept, contexts.first(16).templates)
+    beta = {} if trajectory.method == "textual-inversion" else {"beta": PROMPT_BETA}
     records = []
-    for seen, checkpoint in zip(pictures, trajectory.checkpoints, strict=True):
-        pipe = at(trajectory, checkpoint)
+    checkpoints = states(trajectory, miniature.load_pipeline(), miniature.load_pipeline)
+    for seen, (checkpoint, pipe) in zip(pictures, checkpoints, strict=True):
         said = probe_says(pipe, concept.placeholder, contexts, reference)
         seen["row cosine"] = seen.pop("cosine")  # the probe has one as well
         records.append({**seen, "alpha": 0.0, **said, **text_says(pipe, concept, contexts, base)})
-    beta = {} if trajectory.method == "textual-inversion" else {"beta": PROMPT_BETA}
-    for alpha in ALPHAS:
-        moved = uc.Concept(concept.placeholder, concept.anchor, alpha=alpha, **beta)
-        with uc.apply(pipe, moved, base=base):
-            seen = pictures_say(pipe, personal, concept.placeholder)
-            said = probe_says(pipe, concept.placeholder, contexts, reference)
-        records.append({**pictures[-1], **seen, "alpha": alpha, **said})
+        for alpha in ALPHAS if checkpoint is trajectory.checkpoints[-1] else ():
+            with uc.apply(pipe, replace(concept, alpha=alpha, **beta), base=base):
+                drawn = pictures_say(pipe, personal, concept.placeholder)
+                said = probe_says(pipe, concept.placeholder, contexts, reference)
+            records.append({**seen, **drawn, "alpha": alpha, **said})
     save_text(json.dumps(records), file)
     return records
 
@@ -99,13 +100,6 @@ def truth(record: dict) -> str:
     if record["kept"] < KEPT:
         return "dominating"
     return "overlooked" if record["like"] < LIKE else "healthy"
-
-
-def word(record: dict, heard: float, presence: float) -> str:
-    """The verdict's rule (``verdict.judged``) with other thresholds."""
-    if record["heard"] < heard:
-        return "dominating"
-    return "overlooked" if record["presence"] < presence else "healthy"
 
 
 def best_split(values: list[float], below: list[bool]) -> float:
@@ -125,13 +119,13 @@ def fitted(records: list[dict]) -> tuple[float, float]:
     return heard, best_split([r["presence"] for r in rest], [truth(r) == "overlooked" for r in rest])
 
 
-def judged(records: list[dict]) -> list[str]:
+def told_apart(records: list[dict]) -> list[str]:
     """A word for each record, by thresholds fitted to the unadjusted states of all concepts but its own."""
     plain = [r for r in records if not r["alpha"]]
     thresholds = {
         name: fitted([r for r in plain if r["concept"] != name]) for name in {r["concept"] for r in records}
     }
-    return [word(r, *thresholds[r["concept"]]) for r in records]
+    return [judged(r["heard"], r["presence"], thresholds[r["concept"]]) for r in records]
 
 
 def rank(records: list[dict], score: str) -> float:
@@ -150,7 +144,7 @@ def report(records: list[dict]) -> None:
         each = [rank(group, score) for group in (plain, *methods.values())]
         print(f"  {score:38} {each[0]:+6.2f}", *(f"{value:+18.2f}" for value in each[1:]))
     print(f"  heard, adjusted states too              {rank(records, 'heard'):+.2f}")
-    told = list(zip(records, judged(records), strict=True))
+    told = list(zip(records, told_apart(records), strict=True))
     unadjusted = [(r, w) for r, w in told if not r["alpha"]]
     for title, pairs in (
         ("unadjusted", unadjusted),

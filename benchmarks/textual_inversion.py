@@ -14,6 +14,7 @@ that a busy machine slows both. Writes one JSON with the environment beside the 
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import os
 import platform
@@ -37,7 +38,7 @@ from uncollapse.output import save_text
 from uncollapse.training import TextualInversion
 from uncollapse.training.families import Family, family_of
 from uncollapse.training.latents import encode_pictures
-from uncollapse.training.learner import Task
+from uncollapse.training.learner import Learner, Task
 from uncollapse.training.photos import read_pictures
 from uncollapse.training.templates import DESCRIPTIONS
 from uncollapse.training.textual_inversion import textual_inversion
@@ -64,15 +65,19 @@ def ours(pipe: Any, pictures: torch.Tensor, settings: TextualInversion) -> Itera
     task = Task(family_of(pipe), encode_pictures(pipe, pictures), Path(), {}, None)  # type: ignore[arg-type]
     with textual_inversion(task, settings) as learner:
         [rows] = learner.groups[0].parameters.values()
-        optimizer = torch.optim.AdamW([rows], settings.lr, weight_decay=0)
-        step = 0
-        while True:
-            loss = learner.loss(torch.Generator().manual_seed(step))
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            step += 1
-            yield Step(loss.item(), rows.detach()[0].clone())
+        for loss in losses_of(learner, settings.lr):
+            yield Step(loss, rows.detach()[0].clone())
+
+
+def losses_of(learner: Learner, lr: float) -> Iterator[float]:
+    """Its steps by a plain loop, without end: the loss of each, after it was taken."""
+    optimizer = torch.optim.AdamW(learner.groups[0].parameters.values(), lr, weight_decay=0)
+    for step in itertools.count():
+        loss = learner.loss(torch.Generator().manual_seed(step))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        yield loss.item()
 
 
 def usual(pipe: Any, pictures: torch.Tensor, settings: TextualInversion) -> Iterator[Step]:

@@ -30,15 +30,14 @@ import torch
 import typer
 
 from uncollapse import miniature
-from uncollapse.custom_diffusion import load_custom_diffusion
+from uncollapse.diagnosis import plots
+from uncollapse.diagnosis.checkpoints import states
 from uncollapse.generation import GenerationSettings, generate
-from uncollapse.learned_embeds import load_into
-from uncollapse.loading import load_lora
 from uncollapse.miniature.device import has_fast_bfloat16
 from uncollapse.miniature.recipes import RECIPES, save_photos
-from uncollapse.output import save_text, write_atomically
+from uncollapse.output import save_text
 from uncollapse.training import train
-from uncollapse.trajectory import Checkpoint, Trajectory, read_trajectory
+from uncollapse.trajectory import Trajectory, read_trajectory
 
 RESULTS = Path(__file__).parent / "results" / "training_curves.jsonl"
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
@@ -47,7 +46,6 @@ DRAWING = GenerationSettings(num_inference_steps=12, guidance_scale=4.0, batch_s
 PICTURES = 4  # of each of the eight context prompts
 BARE = 8
 GOAL = 90.0  # per cent of likeness
-BLUE, ORANGE = "#0072B2", "#E69F00"
 FIGURES = {  # name: what is drawn beside each other
     "training-dreambooth": ("dreambooth", "dreambooth, prior", "dreambooth, clipped"),
     "training-methods": ("textual inversion", "textual inversion, norm kept", "custom diffusion"),
@@ -75,18 +73,6 @@ def trained(work: Path, recipe: str, name: str, seed: int) -> Trajectory:
     (folder / "state.pt").unlink(missing_ok=True)
     (folder / "done").write_text(f"{time.perf_counter() - started:.0f} seconds")
     return read_trajectory(folder)
-
-
-def at(trajectory: Trajectory, checkpoint: Checkpoint) -> Any:
-    """A new miniature in the state of a checkpoint."""
-    pipe, path = miniature.load_pipeline(), trajectory.path(checkpoint)
-    if trajectory.method == "dreambooth-lora":
-        load_lora(pipe, path)
-    elif trajectory.method == "custom-diffusion":
-        load_custom_diffusion(pipe, path)
-    else:
-        load_into(pipe, path, trajectory.placeholder)
-    return pipe
 
 
 def faster() -> Any:
@@ -122,12 +108,11 @@ def measured(work: Path, recipe: str, name: str, seed: int) -> list[dict]:
     if file.exists():
         return json.loads(file.read_text(encoding="utf-8"))
     trajectory, personal = trained(work, recipe, name, seed), miniature.CONCEPTS[name]
-    concept = RECIPES[recipe].settings(personal, seed).concept
     records = [
         {"recipe": recipe, "concept": name, "seed": seed, "step": c.step}
         | {key: value and round(value, 4) for key, value in vars(c).items() if key not in ("step", "file")}
-        | pictures_say(at(trajectory, c), personal, concept)
-        for c in trajectory.checkpoints
+        | pictures_say(pipe, personal, trajectory.placeholder)
+        for c, pipe in states(trajectory, miniature.load_pipeline(), miniature.load_pipeline)
     ]
     save_text(json.dumps(records), file)
     return records
@@ -154,16 +139,14 @@ def table_of(runs_: list[list[dict]], key: str) -> np.ndarray:
 
 def draw(known: dict[tuple, list[dict]], folder: Path) -> None:
     """The curves: context and likeness over the steps, means over runs with their bands."""
-    from matplotlib.figure import Figure
-
     for name, recipes in FIGURES.items():
-        figure = Figure(figsize=(3.7 * len(recipes), 3.4), layout="constrained")
-        for axes, recipe in zip(figure.subplots(1, len(recipes), sharey=True), recipes, strict=True):
+        figure, panels = plots.new(3.7 * len(recipes), 3.4, columns=len(recipes))
+        for axes, recipe in zip(panels, recipes, strict=True):
             records = [run for key, run in known.items() if key[0] == recipe]
             steps = [record["step"] for record in records[0]]
             for key, label, colour, line in (
-                ("kept", "context kept", BLUE, "-"),
-                ("like", "likeness kept", ORANGE, "--"),
+                ("kept", "context kept", plots.BLUE, "-"),
+                ("like", "likeness kept", plots.ORANGE, "--"),
             ):
                 mean, low, high = mean_and_band(table_of(records, key))
                 axes.plot(steps, mean, line, color=colour, marker="o", ms=3, label=label)
@@ -171,12 +154,10 @@ def draw(known: dict[tuple, list[dict]], folder: Path) -> None:
             axes.set_title(f"{recipe} ({len(records)} runs)", fontsize=10)
             axes.set_xlabel("step")
             axes.set_ylim(-3, 103)
-            axes.spines[["top", "right"]].set_visible(False)
         figure.axes[0].set_ylabel("% of pictures")
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False, fontsize=9)
-        path = folder / f"{name}.png"
-        write_atomically(path, lambda scratch, f=figure: f.savefig(scratch, format="png", dpi=130))
+        plots.save(figure, folder / f"{name}.png")
 
 
 def report(known: dict[tuple, list[dict]]) -> None:

@@ -24,7 +24,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from textual_inversion import TOKEN, loaded, ours, photos_of_the_miniature, usual
+from textual_inversion import TOKEN, loaded, losses_of, ours, photos_of_the_miniature, usual
 
 from uncollapse.output import save_text
 from uncollapse.training import DreamBoothLoRA, TextualInversion
@@ -43,16 +43,7 @@ def lora(pipe: Any, pictures: torch.Tensor, settings: DreamBoothLoRA) -> Iterato
     """The losses of our DreamBooth-LoRA's steps."""
     task = Task(family_of(pipe), encode_pictures(pipe, pictures), Path(), {}, None)  # type: ignore[arg-type]
     with dreambooth_lora(task, settings) as learner:
-        parameters = list(learner.groups[0].parameters.values())
-        optimizer = torch.optim.AdamW(parameters, settings.lr, weight_decay=0)
-        step = 0
-        while True:
-            loss = learner.loss(torch.Generator().manual_seed(step))
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            step += 1
-            yield loss.item()
+        yield from losses_of(learner, settings.lr)
 
 
 WAYS = {

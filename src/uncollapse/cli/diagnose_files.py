@@ -26,8 +26,7 @@ def diagnose_files(
     if not model:
         raise PipelineError(
             f"'{path}' is compared with the words of its model. Give the model's folder, or its text "
-            f"encoder's "
-            "file, with --model."
+            "encoder's file, with --model."
         )
     vocabularies = load_vocabularies(list(model), tokenizer or ())
     files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,8 @@ def diagnose_training(
     name, personal = _base(trajectory, model)
     concept = Concept(trajectory.placeholder, trajectory.class_word)
     shipped = bundled_contexts(personal) if personal else None
-    sentences = chosen_contexts(load(name), concept, asked, shipped, output)
+    loaded = [load(name)]  # asked how long the sentences are, and then the first to be diagnosed
+    sentences = chosen_contexts(loaded[0], concept, asked, shipped, output)
     pictures = picture_settings(drawn, concept, sentences, asked, personal)
     each = 1 + (2 * len(pictures.prompts) * len(pictures.seeds) if pictures else 0)
 
@@ -62,7 +62,7 @@ def diagnose_training(
     ):
         for kept.known in diagnosing_trajectory(
             trajectory,
-            partial(load, name),
+            lambda: loaded.pop() if loaded else load(name),
             sentences,
             on_checkpoint=advance,
             pictures=pictures,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -62,7 +63,7 @@ class Point:
     cosine: float | None
     pictures: Pictures | None = None
 
-    @property
+    @cached_property
     def scores(self) -> dict[str, Interval]:
         """Those of the pictures, in the unit of each: "clip_t_context", "clip_t_context with TEA", …"""
         if self.pictures is None:

@@ -63,11 +63,11 @@ class Verdict:
     advice: Advice | None = None
 
 
-def judged(heard: float, presence: float) -> str:
-    """The word for two figures of the probe."""
-    if heard < HEARD:
+def judged(heard: float, presence: float, lines: tuple[float, float] = (HEARD, PRESENCE)) -> str:
+    """The word for two figures of the probe, each with its line."""
+    if heard < lines[0]:
         return "dominating"
-    return "overlooked" if presence < PRESENCE else "healthy"
+    return "overlooked" if presence < lines[1] else "healthy"
 
 
 def probe_verdict(probe: Probe, anchor: str, adjusted: Mapping[float, Probe], beta: float) -> Verdict:

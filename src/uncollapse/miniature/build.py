@@ -18,6 +18,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
+from uncollapse.output import save_safetensors
 from uncollapse.training import train
 
 from . import autoencoder, clip, denoiser, judge, load_clip, load_judge, load_pipeline, quality
@@ -208,7 +209,7 @@ def _save_half(source: Path, path: Path) -> None:
     with safe_open(source, framework="pt") as file:
         metadata = file.metadata()
     halved = {k: v.half() if v.is_floating_point() else v for k, v in load_file(source).items()}
-    save_file(halved, path, metadata={"format": "pt", **(metadata or {})})
+    save_safetensors(halved, path, metadata or {})
 
 
 def _drop_derived(config: Path) -> None:
