@@ -28,10 +28,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 import uncollapse as uc
 from uncollapse.baking import bake, unbake
-from uncollapse.inspection import inspect
 from uncollapse.learned_embeds import LearnedEmbedding, read, write
 from uncollapse.output import save_text
-from uncollapse.vocabulary import load_vocabularies
+from uncollapse.vocabulary.inspection import inspect
+from uncollapse.vocabulary.tables import load_vocabularies
 
 RESULTS = Path(__file__).parent / "results" / "bake.json"
 ROWS, WIDTHS = 49408, {"clip_l": 768, "clip_g": 1280}

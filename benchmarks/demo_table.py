@@ -29,10 +29,10 @@ import uncollapse as uc
 from uncollapse import miniature
 from uncollapse.cli.bundled import bundled_measures, bundled_pipeline
 from uncollapse.cli.demo import BETA
-from uncollapse.comparison import BASE, PERSONALISED, Arm, Comparison, compare, tea_arms
-from uncollapse.generation import GenerationSettings, generate
-from uncollapse.measures import TITLES
+from uncollapse.comparison.compare import BASE, PERSONALISED, Arm, Comparison, compare, tea_arms
+from uncollapse.comparison.measures import TITLES
 from uncollapse.metrics import share, spread_over_seeds
+from uncollapse.models.generation import GenerationSettings, generate
 from uncollapse.output import save_text
 
 RESULTS = Path(__file__).parent / "results"

@@ -35,14 +35,14 @@ import typer
 from uncollapse.adjustment import Adjustment
 from uncollapse.diagnosis.contexts import shipped
 from uncollapse.diagnosis.diagnose import diagnose_embeddings
-from uncollapse.diagnosis.distances import distances
 from uncollapse.diagnosis.prompts import encode
 from uncollapse.diagnosis.report import save_diagnosis
-from uncollapse.diagnosis.spread import set_spread
 from uncollapse.learned_embeds import LearnedEmbedding, read_all, write
+from uncollapse.metrics.sets.distances import distances
+from uncollapse.metrics.sets.spread import set_spread
 from uncollapse.output import save_text
-from uncollapse.suggestions import suggest_anchors
-from uncollapse.vocabulary import Vocabulary
+from uncollapse.vocabulary.suggestions import suggest_anchors
+from uncollapse.vocabulary.tables import Vocabulary
 
 THREADS = torch.get_num_threads()
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))

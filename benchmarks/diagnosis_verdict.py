@@ -36,11 +36,11 @@ import uncollapse as uc
 from uncollapse import miniature
 from uncollapse.cli.bundled import bundled_contexts
 from uncollapse.diagnosis.checkpoints import states
-from uncollapse.diagnosis.distances import energy
 from uncollapse.diagnosis.probe import base_response, probe, response
 from uncollapse.diagnosis.prompts import encode_both, encoder_of, prompt_drift
-from uncollapse.diagnosis.spread import set_spread
 from uncollapse.diagnosis.verdict import PROMPT_BETA, judged
+from uncollapse.metrics.sets.distances import energy
+from uncollapse.metrics.sets.spread import set_spread
 from uncollapse.miniature.recipes import RECIPES
 from uncollapse.output import save_text
 

@@ -33,7 +33,7 @@ import typer
 
 from uncollapse import miniature
 from uncollapse.anchors import anchor_token_ids, anchor_vector
-from uncollapse.loading import load_pipeline
+from uncollapse.models.loading import load_pipeline
 from uncollapse.output import save_text
 from uncollapse.training import TextualInversion
 from uncollapse.training.families import Family, family_of

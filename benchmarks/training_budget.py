@@ -23,7 +23,7 @@ import torch
 import typer
 
 from uncollapse import miniature
-from uncollapse.loading import load_pipeline
+from uncollapse.models.loading import load_pipeline
 from uncollapse.output import save_text
 from uncollapse.training import DreamBoothLoRA, TextualInversion, train
 from uncollapse.training.settings import Settings

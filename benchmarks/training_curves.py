@@ -32,9 +32,9 @@ import typer
 from uncollapse import miniature
 from uncollapse.diagnosis import plots
 from uncollapse.diagnosis.checkpoints import states
-from uncollapse.generation import GenerationSettings, generate
 from uncollapse.miniature.device import has_fast_bfloat16
 from uncollapse.miniature.recipes import RECIPES, save_photos
+from uncollapse.models.generation import GenerationSettings, generate
 from uncollapse.output import save_text
 from uncollapse.training import train
 from uncollapse.trajectory import Trajectory, read_trajectory

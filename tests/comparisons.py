@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from toys import FakePrompt, picture
 from uncollapse import Concept
-from uncollapse.comparison import BASE, PERSONALISED, Comparison, Record, tea_arms
-from uncollapse.generation import GenerationSettings
+from uncollapse.comparison.compare import BASE, PERSONALISED, Comparison, Record, tea_arms
+from uncollapse.models.generation import GenerationSettings
 
 COLOURS = {"base": "orange", "personalised": "firebrick"}
 

@@ -17,7 +17,7 @@ from uncollapse.adjustment import Adjustment
 from uncollapse.baking import bake, is_baked, unbake
 from uncollapse.errors import AnchorError, EmbeddingError, FileFormatError, OutputError
 from uncollapse.learned_embeds import LearnedEmbedding, load_into, read, read_all, write
-from uncollapse.vocabulary import Vocabulary, load_vocabularies
+from uncollapse.vocabulary.tables import Vocabulary, load_vocabularies
 
 ROWS = 9 * torch.randn(3, WIDTH, generator=torch.Generator().manual_seed(0))
 WIDE = torch.randn(3, 40, generator=torch.Generator().manual_seed(1))

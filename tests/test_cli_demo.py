@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import uncollapse
 from toys import fake_miniature
 from uncollapse.cli.app import app
-from uncollapse.generation import GenerationSettings
+from uncollapse.models.generation import GenerationSettings
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from conftest import WIDTH, make_pipeline
 from test_learned_embeds_reading import Harmful
 from uncollapse.cli.app import app
 from uncollapse.learned_embeds import LearnedEmbedding, read, write
-from uncollapse.vocabulary import load_vocabularies
+from uncollapse.vocabulary.tables import load_vocabularies
 
 
 @pytest.fixture(scope="module")

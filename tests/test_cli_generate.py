@@ -15,9 +15,9 @@ import uncollapse as uc
 from conftest import add_lora, make_pipeline
 from toys import SIZE, fake_miniature, make_clip, picture, save_lora
 from uncollapse.cli.app import app
-from uncollapse.generation import GenerationSettings
-from uncollapse.generation import generate as draw
 from uncollapse.learned_embeds import LearnedEmbedding
+from uncollapse.models.generation import GenerationSettings
+from uncollapse.models.generation import generate as draw
 
 PROMPT = "a photo of sks cat in the snow"
 

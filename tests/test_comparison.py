@@ -8,9 +8,9 @@ import pytest
 import uncollapse as uc
 from conftest import assert_same_state, state_of
 from toys import FakePrompt
-from uncollapse.comparison import BASE, PERSONALISED, UserPrompt, compare, tea_arms
-from uncollapse.generation import GenerationSettings, generate
+from uncollapse.comparison.compare import BASE, PERSONALISED, UserPrompt, compare, tea_arms
 from uncollapse.metrics import Share, Spread
+from uncollapse.models.generation import GenerationSettings, generate
 
 CONCEPT = uc.Concept("sks cat", anchor="cat")
 PROMPTS = [

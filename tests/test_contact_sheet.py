@@ -8,7 +8,7 @@ from PIL import ImageColor
 
 from comparisons import made_up
 from toys import picture
-from uncollapse.contact_sheet import GAP, LABEL_WIDTH, MARGIN, TILE, contact_sheet
+from uncollapse.comparison.contact_sheet import GAP, LABEL_WIDTH, MARGIN, TILE, contact_sheet
 
 KEPT = {"base": (10, 0), "personalised": (2, 9), "TEA α 0.2": (5, 9)}
 
@@ -45,7 +45,7 @@ def test_the_first_seed_of_each_prompt_is_shown():
 
 
 def test_judged_images_carry_marks_and_unjudged_ones_none():
-    from uncollapse.contact_sheet import BAD, GOOD
+    from uncollapse.comparison.contact_sheet import BAD, GOOD
 
     def marks(sheet, colour):
         return area(sheet, colour, (0, 300, sheet.width, sheet.height - 150))  # between heads and feet

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 import uncollapse as uc
 from conftest import WIDTH, make_pipeline
-from uncollapse.custom_diffusion import load_custom_diffusion
+from uncollapse.models.custom_diffusion import load_custom_diffusion
 from whole_pipelines import build, draw
 
 PROMPT = "a photo of <new1> cat in the snow"

@@ -12,8 +12,9 @@ from scipy.stats import energy_distance
 from sklearn.covariance import ledoit_wolf
 from sklearn.metrics.pairwise import rbf_kernel
 
-from uncollapse.diagnosis.covariance import fit_gaussian
-from uncollapse.diagnosis.distances import (
+from uncollapse.errors import EmbeddingError
+from uncollapse.metrics.sets.covariance import fit_gaussian
+from uncollapse.metrics.sets.distances import (
     MEASURES,
     bandwidth,
     distances,
@@ -26,7 +27,6 @@ from uncollapse.diagnosis.distances import (
     pairwise,
     within,
 )
-from uncollapse.errors import EmbeddingError
 
 torch.manual_seed(0)
 P, Q = torch.randn(40, 12), 1.5 * torch.randn(50, 12) + 0.5

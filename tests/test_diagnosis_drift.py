@@ -13,7 +13,7 @@ from uncollapse.diagnosis.drift import landmarks, token_drift
 from uncollapse.diagnosis.prompts import encode, encode_both, encoder_of, prompt_drift, token_counts
 from uncollapse.errors import PipelineError
 from uncollapse.learned_embeds import LearnedEmbedding
-from uncollapse.vocabulary import vocabularies_of
+from uncollapse.vocabulary.tables import vocabularies_of
 
 TEMPLATES = ("a photo of {} in the snow", "{} on the beach", "a red hat near {}", "{} wearing a hat")
 CONTEXTS = Contexts(TEMPLATES, (1, 2, 3, 4), "test")

@@ -15,7 +15,7 @@ from test_comparison import CONCEPT, PROMPTS, pixels
 from test_diagnosis_verdict import CONTEXTS, FAST, trainings  # noqa: F401
 from test_report import Outline
 from toys import SIZE, make_clip, picture
-from uncollapse.diagnosis.bootstrap import mean_interval
+from uncollapse.comparison.measures import clip_measure
 from uncollapse.diagnosis.diagnose import diagnose_pipeline
 from uncollapse.diagnosis.pictures import (
     Pictures,
@@ -34,10 +34,10 @@ from uncollapse.diagnosis.text_curves import adjusted
 from uncollapse.diagnosis.training import diagnose_trajectory
 from uncollapse.diagnosis.training_plots import filmstrip, picture_rows
 from uncollapse.diagnosis.training_report import save_training
-from uncollapse.generation import GenerationSettings, generate
-from uncollapse.measures import clip_measure
 from uncollapse.metrics import ClipScorer, share
 from uncollapse.metrics.clip import ClipPreprocessing
+from uncollapse.metrics.sets.bootstrap import mean_interval
+from uncollapse.models.generation import GenerationSettings, generate
 from uncollapse.output import save_png
 
 TWO_STEPS = GenerationSettings(num_inference_steps=2)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from uncollapse.diagnosis.bootstrap import mean_interval, set_intervals
-from uncollapse.diagnosis.distances import bandwidth, distances, mmd
-from uncollapse.diagnosis.published import published
-from uncollapse.diagnosis.spread import set_spread
 from uncollapse.errors import EmbeddingError
+from uncollapse.metrics.sets.bootstrap import mean_interval, set_intervals
+from uncollapse.metrics.sets.distances import bandwidth, distances, mmd
+from uncollapse.metrics.sets.published import published
+from uncollapse.metrics.sets.spread import set_spread
 
 torch.manual_seed(0)
 NOISE = torch.randn(60, 6).double()

@@ -11,7 +11,6 @@ from safetensors.torch import load_file, save_file
 import uncollapse as uc
 from conftest import WIDTH, add_lora, make_pipeline
 from toys import save_lora
-from uncollapse.diagnosis.bootstrap import Interval
 from uncollapse.diagnosis.contexts import Contexts
 from uncollapse.diagnosis.diagnose import (
     DiagnosisSettings,
@@ -23,8 +22,9 @@ from uncollapse.diagnosis.results import as_json
 from uncollapse.diagnosis.training import change_point, diagnose_trajectory
 from uncollapse.diagnosis.verdict import HEARD, PRESENCE, probe_verdict
 from uncollapse.learned_embeds import LearnedEmbedding, write
+from uncollapse.metrics.sets.bootstrap import Interval
 from uncollapse.trajectory import Checkpoint, Trajectory
-from uncollapse.vocabulary import vocabularies_of
+from uncollapse.vocabulary.tables import vocabularies_of
 
 TEMPLATES = tuple(f"a photo of {{}} {place}" for place in ("in the snow", "on the beach", "near a car"))
 TEMPLATES += tuple(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from uncollapse.errors import PipelineError
-from uncollapse.generation import GenerationSettings, generate
+from uncollapse.models.generation import GenerationSettings, generate
 
 PROMPTS = ["a photo of a cat", "a dog in the snow", "a photo of a cat", "a hat"]
 SEEDS = [0, 1, 2, 0]

@@ -7,9 +7,9 @@ from scipy import stats
 
 from conftest import WIDTH, make_pipeline
 from uncollapse.errors import FileFormatError
-from uncollapse.inspection import inspect
 from uncollapse.learned_embeds import LearnedEmbedding
-from uncollapse.vocabulary import Vocabulary, load_vocabularies
+from uncollapse.vocabulary.inspection import inspect
+from uncollapse.vocabulary.tables import Vocabulary, load_vocabularies
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_without_a_vocabulary_there_are_norms_alone():
 
 
 def test_many_together_are_what_each_is_alone(vocabularies, monkeypatch):
-    monkeypatch.setattr("uncollapse.vocabulary.CHUNK", 2)
+    monkeypatch.setattr("uncollapse.vocabulary.tables.CHUNK", 2)
     torch.manual_seed(1)
     [one] = vocabularies.values()
     two = {"clip_l": one, "clip_g": Vocabulary(torch.randn(len(one.token_embeds), 40), one.tokenizer)}

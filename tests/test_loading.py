@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from conftest import add_lora, make_pipeline
 from toys import picture, save_lora
 from uncollapse.errors import FileFormatError, PipelineError, PlaceholderError
-from uncollapse.loading import check_placeholder, check_trigger, load_images, load_lora, load_pipeline
+from uncollapse.models.loading import check_placeholder, check_trigger, load_images, load_lora, load_pipeline
 
 
 @pytest.fixture

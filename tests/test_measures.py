@@ -3,7 +3,7 @@
 import pytest
 
 from toys import SIZE, FakePrompt, Reading, make_clip, picture
-from uncollapse.measures import TITLES, clip_measure, judge_measure
+from uncollapse.comparison.measures import TITLES, clip_measure, judge_measure
 from uncollapse.metrics import ClipScorer, clip_i, clip_t
 from uncollapse.metrics.clip import ClipPreprocessing
 

@@ -11,12 +11,12 @@ from safetensors import safe_open
 
 import uncollapse as uc
 from uncollapse import miniature
-from uncollapse.comparison import BASE, PERSONALISED, compare, tea_arms
-from uncollapse.generation import GenerationSettings
-from uncollapse.measures import judge_measure
+from uncollapse.comparison.compare import BASE, PERSONALISED, compare, tea_arms
+from uncollapse.comparison.measures import judge_measure
 from uncollapse.miniature import clip, judge, quality
 from uncollapse.miniature.concepts import DATA
 from uncollapse.miniature.recipes import RECIPES
+from uncollapse.models.generation import GenerationSettings
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import torch
 
 import uncollapse as uc
 from layouts import LAYOUTS, encode_any, flux, sd3
+from uncollapse.components.parts import text_encoders
 from uncollapse.pipelines import prompt_level
-from uncollapse.pipelines.components import text_encoders
 from uncollapse.pipelines.encode_step import tensors_in
 
 PROMPT, TWIN = "a photo of sks cat in the snow", "a photo of big dog in the snow"

@@ -9,8 +9,8 @@ from PIL import Image
 
 from comparisons import made_up
 from toys import picture
-from uncollapse.report import report
-from uncollapse.summary import sentence
+from uncollapse.comparison.report import report
+from uncollapse.comparison.summary import sentence
 
 KEPT = {"base": (10, 0), "personalised": (2, 9), "TEA α 0.2": (5, 9)}
 VOID = {"meta", "img", "br", "link"}

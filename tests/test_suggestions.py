@@ -5,8 +5,8 @@ import torch
 
 from conftest import WIDTH, make_tokenizer
 from uncollapse.learned_embeds import LearnedEmbedding
-from uncollapse.suggestions import suggest_anchors
-from uncollapse.vocabulary import Vocabulary, load_vocabularies
+from uncollapse.vocabulary.suggestions import suggest_anchors
+from uncollapse.vocabulary.tables import Vocabulary, load_vocabularies
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import json
 
 from comparisons import made_up
-from uncollapse.summary import as_json, headline, sentence, table, table_note
+from uncollapse.comparison.summary import as_json, headline, sentence, table, table_note
 
 CURED = {"base": (10, 0), "personalised": (2, 9), "TEA α 0.2": (5, 9), "TEA α 0.4": (8, 7)}
 

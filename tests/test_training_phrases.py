@@ -10,8 +10,8 @@ from safetensors import safe_open
 
 from conftest import encode, make_pipeline
 from trainings import assert_same, everything, make_photos, write_captions
-from uncollapse.custom_diffusion import load_custom_diffusion
 from uncollapse.errors import AnchorError, PipelineError, TrainingError
+from uncollapse.models.custom_diffusion import load_custom_diffusion
 from uncollapse.training import CustomDiffusion, DreamBoothLoRA, Reversion, TextualInversion, train
 from uncollapse.training.semantics import semantic_distance
 from uncollapse.trajectory import read_trajectory

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from conftest import WIDTH, make_pipeline, make_tokenizer
 from uncollapse.errors import AnchorError, FileFormatError, PipelineError
-from uncollapse.vocabulary import Vocabulary, load_vocabularies, vocabularies_of
+from uncollapse.vocabulary.tables import Vocabulary, load_vocabularies, vocabularies_of
 
 WORDS = ["cat", "man", "manor", "día", "кот", "the"]
 
@@ -218,7 +218,7 @@ def test_what_cannot_be_used_is_named(tmp_path, model):
 
 def test_neither_diffusers_nor_transformers_is_imported(model):
     code = (
-        "import sys; from uncollapse.vocabulary import load_vocabularies\n"
+        "import sys; from uncollapse.vocabulary.tables import load_vocabularies\n"
         f"[v] = load_vocabularies({str(model)!r}).values(); v.anchor_vector('cat'); v.words\n"
         "print([name for name in ('diffusers', 'transformers', 'peft') if name in sys.modules])"
     )

@@ -28,7 +28,7 @@ from .geometry import norm, unit
 from .learned_embeds import LearnedEmbedding, read_all, write
 from .learned_embeds.reading import files_at
 from .output import write_atomically
-from .vocabulary import Vocabulary, vocabularies_for
+from .vocabulary.tables import Vocabulary, vocabularies_for
 
 __all__ = ["BakedRow", "bake", "is_baked", "unbake"]
 

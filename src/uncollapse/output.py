@@ -8,13 +8,14 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import OutputError
-from .files import writing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,6 +37,22 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise _refused(folder, error) from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Yield a scratch path beside ``path``, which becomes ``path`` if the block ends well, else goes."""
+    path = Path(path)
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    try:
+        yield Path(scratch)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(scratch).chmod(0o666 & ~umask)
+        Path(scratch).replace(path)
+    finally:
+        Path(scratch).unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:

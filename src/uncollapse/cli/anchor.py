@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..errors import AnchorError, UncollapseWarning
 from ..learned_embeds import read_all
-from ..suggestions import suggest_anchors
-from ..vocabulary import Vocabulary
+from ..vocabulary.suggestions import suggest_anchors
+from ..vocabulary.tables import Vocabulary
 from .console import stderr
 
 

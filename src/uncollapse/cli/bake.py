@@ -9,7 +9,7 @@ from rich.table import Table
 
 from .. import baking
 from ..adjustment import ALPHA, BETA, Adjustment
-from ..vocabulary import load_vocabularies
+from ..vocabulary.tables import load_vocabularies
 from . import options as o
 from .anchor import suggested_anchor
 from .console import command, print_json, stdout

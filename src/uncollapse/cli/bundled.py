@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from ..comparison import Measure
+from ..comparison.compare import Measure
+from ..comparison.measures import clip_measure, judge_measure
 from ..concept import Concept
 from ..diagnosis.contexts import Contexts
 from ..errors import FileFormatError, PlaceholderError
-from ..generation import GenerationSettings
-from ..loading import load_lora
-from ..measures import clip_measure, judge_measure
 from ..metrics import ClipScorer
+from ..models.generation import GenerationSettings
+from ..models.loading import load_lora
 from .console import quieten_loading
 
 BUNDLED_DRAWING = GenerationSettings(num_inference_steps=20, guidance_scale=4.0, batch_size=8)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ..comparison import Comparison
+from ..comparison.compare import Comparison
+from ..comparison.summary import as_json, sentence, table, table_note
 from ..output import save_text, write_atomically
-from ..summary import as_json, sentence, table, table_note
 from .console import print_json, stdout
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ def save_comparison(
     comparison: Comparison, references: Sequence[Image], settings: Mapping[str, object], folder: Path
 ) -> dict[str, Path]:
     """Write contact sheet, report and results; returns where they are."""
-    from ..contact_sheet import contact_sheet
-    from ..report import report
+    from ..comparison.contact_sheet import contact_sheet
+    from ..comparison.report import report
 
     sheet = contact_sheet(comparison, references)
     html = report(comparison, sheet, settings)

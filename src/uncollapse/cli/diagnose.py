@@ -18,7 +18,7 @@ from ..diagnosis.diagnose import Diagnosis, DiagnosisSettings, diagnosing, noted
 from ..diagnosis.pictures import Pictures, PictureSettings, arms_for, draw_pictures
 from ..diagnosis.probe import ProbeSettings
 from ..errors import PipelineError, UncollapseWarning
-from ..loading import load_pipeline
+from ..models.loading import load_pipeline
 from ..output import check_writable
 from . import options as o
 from .bundled import bundled_concept, bundled_contexts

@@ -11,8 +11,8 @@ from ..diagnosis.diagnose import Diagnosis, diagnose_embeddings
 from ..errors import FileFormatError, PipelineError, UncollapseWarning
 from ..learned_embeds import LearnedEmbedding, read_all
 from ..learned_embeds.reading import SUFFIXES
-from ..suggestions import suggest_anchors
-from ..vocabulary import Vocabulary, load_vocabularies
+from ..vocabulary.suggestions import suggest_anchors
+from ..vocabulary.tables import Vocabulary, load_vocabularies
 
 
 def diagnose_files(

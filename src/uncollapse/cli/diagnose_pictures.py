@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..comparison import Measure
+from ..comparison.compare import Measure
+from ..comparison.measures import clip_measure
 from ..concept import Concept
 from ..diagnosis.contexts import Contexts
 from ..diagnosis.pictures import PictureSettings, picture_prompts
-from ..generation import GenerationSettings
-from ..loading import load_images
-from ..measures import clip_measure
 from ..metrics import ClipScorer
+from ..models.generation import GenerationSettings
+from ..models.loading import load_images
 from .bundled import BUNDLED_DRAWING, bundled_judge, bundled_scorer
 from .diagnose_contexts import AskedContexts
 

@@ -8,11 +8,11 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
+from ..comparison.summary import sentence
 from ..diagnosis.diagnose import Diagnosis
 from ..diagnosis.report import save_diagnosis
 from ..diagnosis.results import as_json
 from ..diagnosis.verdict import token_verdict
-from ..summary import sentence
 from .console import print_json, stdout
 
 

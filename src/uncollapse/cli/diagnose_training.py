@@ -11,12 +11,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ..concept import Concept
-from ..diagnosis.bootstrap import Interval
 from ..diagnosis.pictures import SCORES, score_title
 from ..diagnosis.text_curves import TEA
 from ..diagnosis.training import TrainingDiagnosis, diagnosing_trajectory
 from ..diagnosis.training_report import save_training, training_json
 from ..errors import FileFormatError
+from ..metrics.sets.bootstrap import Interval
 from ..trajectory import Trajectory, read_trajectory
 from .bundled import bundled_contexts
 from .console import print_json, progress, quieten_loading, stdout

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 
 from ..adjustment import ALPHA, BETA
-from ..comparison import BASE, PERSONALISED, Arm, Comparison, Record, UserPrompt, tea_arms
-from ..comparison import compare as compare_arms
+from ..comparison.compare import BASE, PERSONALISED, Arm, Comparison, Record, UserPrompt, tea_arms
+from ..comparison.compare import compare as compare_arms
 from ..concept import Concept
 from ..errors import UncollapseWarning
-from ..generation import GenerationSettings
+from ..models.generation import GenerationSettings
 from ..output import check_writable, save_png
 from ..placeholders import mentions
 from . import options as o

@@ -13,11 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import FileFormatError, UncollapseWarning
-from ..inspection import InspectedRow
-from ..inspection import inspect as inspect_embeddings
 from ..learned_embeds import LearnedEmbedding, read_all
 from ..learned_embeds.reading import SUFFIXES
-from ..vocabulary import Vocabulary, load_vocabularies, vocabularies_for
+from ..vocabulary.inspection import InspectedRow
+from ..vocabulary.inspection import inspect as inspect_embeddings
+from ..vocabulary.tables import Vocabulary, load_vocabularies, vocabularies_for
 from . import options as o
 from .console import command, print_json, stdout
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-from ..loading import first_line
+from ..models.loading import first_line
 
 T = TypeVar("T")
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..comparison import Measure
+from ..comparison.compare import Measure
+from ..comparison.measures import clip_measure
 from ..concept import Concept
-from ..custom_diffusion import load_custom_diffusion
 from ..errors import PipelineError, PlaceholderError
 from ..learned_embeds import load_into
-from ..loading import check_placeholder, check_trigger, load_images, load_lora, load_pipeline
-from ..measures import clip_measure
 from ..metrics import ClipScorer
-from ..vocabulary import vocabularies_of
+from ..models.custom_diffusion import load_custom_diffusion
+from ..models.loading import check_placeholder, check_trigger, load_images, load_lora, load_pipeline
+from ..vocabulary.tables import vocabularies_of
 from .anchor import anchor_within, suggested_anchor
 from .bundled import bundled_concept, bundled_measures, bundled_pipeline
 from .console import quieten_loading

@@ -23,7 +23,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import TrainingError
-from ..loading import load_pipeline
+from ..models.loading import load_pipeline
 from ..output import check_writable
 from ..training import CustomDiffusion, DreamBoothLoRA, Reversion, TextualInversion
 from ..training import train as train_concept

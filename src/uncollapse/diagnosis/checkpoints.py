@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from ..custom_diffusion import load_custom_diffusion
 from ..errors import FileFormatError
 from ..learned_embeds import load_into, read
 from ..learned_embeds.embedding import match_encoders
 from ..learned_embeds.loading import encoders_of
-from ..loading import load_lora
+from ..models.custom_diffusion import load_custom_diffusion
+from ..models.loading import load_lora
 from ..pipelines.token_level import token_table
 from ..placeholders import learned_tokens
 from ..trajectory import Checkpoint, Trajectory

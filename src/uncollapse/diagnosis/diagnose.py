@@ -17,7 +17,7 @@ from ..errors import UncollapseError
 from ..learned_embeds import LearnedEmbedding
 from ..learned_embeds.loading import encoders_of
 from ..pipelines import apply
-from ..vocabulary import Vocabulary
+from ..vocabulary.tables import Vocabulary
 from .contexts import Contexts
 from .drift import Landmark, TokenDrift, landmarks, token_drift
 from .pictures import Pictures

@@ -17,9 +17,9 @@ import torch
 
 from ..adjustment import Adjustment, adjust
 from ..geometry import angle, norm
-from ..inspection import InspectedRow, inspect
 from ..learned_embeds import LearnedEmbedding
-from ..vocabulary import Vocabulary, vocabularies_for
+from ..vocabulary.inspection import InspectedRow, inspect
+from ..vocabulary.tables import Vocabulary, vocabularies_for
 
 __all__ = ["Landmark", "TokenDrift", "landmarks", "token_drift"]
 

@@ -23,14 +23,23 @@ import torch
 from torch.nn import Module
 
 from ..adjustment import Adjustment
-from ..comparison import BASE, PERSONALISED, Arm, Comparison, ContextPrompt, Measure, UserPrompt, compare
+from ..comparison.compare import (
+    BASE,
+    PERSONALISED,
+    Arm,
+    Comparison,
+    ContextPrompt,
+    Measure,
+    UserPrompt,
+    compare,
+)
+from ..components.parts import tokens_and_encoders
 from ..concept import Concept
-from ..generation import GenerationSettings
 from ..metrics import Share
+from ..metrics.sets.bootstrap import Interval, mean_interval
+from ..models.generation import GenerationSettings
 from ..pipelines.anchor_encoder import adapters_off
-from ..pipelines.components import tokens_and_encoders
 from ..placeholders import is_learned
-from .bootstrap import Interval, mean_interval
 from .contexts import Contexts
 
 if TYPE_CHECKING:

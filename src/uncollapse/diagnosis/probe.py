@@ -34,9 +34,9 @@ from torch.nn import Module
 
 from ..concept import Concept
 from ..errors import PipelineError
+from ..metrics.sets.bootstrap import Interval, mean_interval
 from ..pipelines.anchor_encoder import adapters_off
 from ..pipelines.encoder_calls import routing
-from .bootstrap import Interval, mean_interval
 
 __all__ = ["Probe", "ProbeSettings", "Response", "base_response", "probe", "response"]
 

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from ..concept import Concept
 from ..errors import EmbeddingError
-from .bootstrap import Interval, mean_interval, set_intervals
+from ..metrics.sets.bootstrap import Interval, mean_interval, set_intervals
+from ..metrics.sets.distances import Distances, distances
+from ..metrics.sets.published import Published, published
+from ..metrics.sets.spread import SetSpread, set_spread
 from .contexts import Contexts
-from .distances import Distances, distances
 from .prompts import PromptDrift, encode_both, encoder_of, prompt_drift
-from .published import Published, published
-from .spread import SetSpread, set_spread
 
 __all__ = ["PromptFigures", "mean_of_known", "prompt_figures"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..metrics.sets.published import WARNINGS
+from ..reports.page import number, range_of, with_interval
 from .diagnose import Diagnosis
-from .page import number, range_of, with_interval
 from .prompt_figures import PromptFigures
-from .published import WARNINGS
 
 __all__ = ["prompt_tables"]
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..comparison.report import alternative_text
+from ..comparison.summary import arm_title, sentence
 from ..output import save_text
-from ..report import alternative_text
-from ..summary import arm_title, sentence
+from ..reports.page import Drawing, number, rendered, save_figures, save_sheet, with_interval
 from .diagnose import Diagnosis
-from .page import Drawing, number, rendered, save_figures, save_sheet, with_interval
 from .pictures import Pictures, counted, figures, score_names, score_title, unit
 from .prompt_tables import prompt_tables
 from .results import as_json
@@ -39,7 +39,7 @@ def save_diagnosis(found: Sequence[Diagnosis], folder: Path) -> dict[str, Path]:
 
 
 def _sheet(pictures: Pictures, folder: Path) -> Drawing:
-    from ..contact_sheet import contact_sheet
+    from ..comparison.contact_sheet import contact_sheet
 
     prompts = len(pictures.comparison.prompts)
     sheet = contact_sheet(pictures.comparison, pictures.settings.references, prompts)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..summary import as_json as comparison_json
+from ..comparison.summary import as_json as comparison_json
+from ..metrics.sets.published import WARNINGS
 from .pictures import Pictures, figures, score_names, score_title, unit
 from .probe import Probe
 from .prompt_figures import PromptFigures
-from .published import WARNINGS
 
 if TYPE_CHECKING:
     from .diagnose import Diagnosis

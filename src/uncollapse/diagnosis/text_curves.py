@@ -19,15 +19,15 @@ import torch
 from torch import Tensor
 
 from ..adjustment import adjust
+from ..components.parts import tokens_and_encoders
 from ..concept import Concept
-from ..pipelines.components import tokens_and_encoders
+from ..metrics.sets.bootstrap import Interval, mean_interval, set_intervals
+from ..metrics.sets.distances import distances
+from ..metrics.sets.spread import set_spread
 from ..placeholders import is_learned
-from .bootstrap import Interval, mean_interval, set_intervals
 from .contexts import Contexts
-from .distances import distances
 from .prompt_figures import mean_of_known
 from .prompts import Encoded, PromptDrift, encode, encoder_of, prompt_drift
-from .spread import set_spread
 
 __all__ = ["DISTANCES", "SPREADS", "TEA", "adjusted", "drift_of", "text_values"]
 

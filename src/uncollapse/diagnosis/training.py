@@ -19,13 +19,13 @@ from typing import Any
 
 import torch
 
-from ..comparison import PERSONALISED, Arm
+from ..comparison.compare import PERSONALISED, Arm
 from ..concept import Concept
 from ..errors import UncollapseError
 from ..learned_embeds.loading import encoders_of
+from ..metrics.sets.bootstrap import Interval
 from ..pipelines import apply
 from ..trajectory import Trajectory
-from .bootstrap import Interval
 from .checkpoints import states
 from .contexts import Contexts
 from .pictures import Pictures, PictureSettings, draw_pictures, figures

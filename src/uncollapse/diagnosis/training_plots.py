@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-    from .bootstrap import Interval
+    from ..metrics.sets.bootstrap import Interval
     from .training import TrainingDiagnosis
 
 __all__ = ["curves", "filmstrip", "picture_rows", "preview_row", "text_curves"]

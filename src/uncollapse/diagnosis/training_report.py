@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..output import save_text
-from .page import Drawing, number, rendered, save_figures, with_interval
+from ..reports.page import Drawing, number, rendered, save_figures, with_interval
 from .pictures import SCORES, counted, score_title, unit
 from .previews import read_previews
 from .results import pictures_json, plain

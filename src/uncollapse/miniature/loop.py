@@ -17,7 +17,7 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from uncollapse.files import writing
+from uncollapse.output import writing
 
 from .device import best_device, has_fast_bfloat16
 

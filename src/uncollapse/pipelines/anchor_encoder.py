@@ -17,8 +17,8 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import nn
 
+from ..components.parts import text_encoders
 from ..errors import PipelineError
-from .components import text_encoders
 
 __all__ = ["adapters_off", "base_encoder", "check_base"]
 

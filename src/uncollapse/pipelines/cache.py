@@ -29,7 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .components import text_encoders
+from ..components.parts import text_encoders
 from .encoded import Encoded
 from .pairing import tokenizers
 

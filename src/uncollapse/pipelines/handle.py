@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from ..anchors import check_anchor
+from ..components.parts import inner_pipelines, text_encoders, tokens_and_encoders
 from ..concept import Concept
 from ..errors import AdjustmentError, PipelineError, PlaceholderError
 from ..placeholders import is_learned, learned_tokens
 from .anchor_encoder import check_base
 from .blocks import text_blocks, wrap_block
-from .components import inner_pipelines, text_encoders, tokens_and_encoders
 from .encode_step import METHODS, encode_methods, wrap_encode
 from .prompt_level import PromptAdjuster
 from .schedule import Schedule, wrap_call

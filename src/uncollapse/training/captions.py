@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 
 from ..errors import FileFormatError, TrainingError
-from ..loading import image_paths
+from ..models.loading import image_paths
 from ..placeholders import substitute
 
 __all__ = ["read_captions"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import TrainingError, UncollapseWarning
-from ..loading import load_images
+from ..models.loading import load_images
 
 __all__ = ["read_photos", "read_pictures"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..generation import GenerationSettings, generate
+from ..models.generation import GenerationSettings, generate
 from ..output import save_png
 from .settings import Settings
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..generation import GenerationSettings, generate
+from ..models.generation import GenerationSettings, generate
 from ..output import save_png
 from .families import Conditions, Family
 from .latents import Latents, encode_pictures

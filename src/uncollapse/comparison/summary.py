@@ -10,9 +10,9 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .comparison import Arm, Comparison
+from ..metrics import Share
+from .compare import Arm, Comparison
 from .measures import TITLES
-from .metrics import Share
 
 
 def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..comparison.report import data_uri
 from ..output import write_atomically
-from ..report import data_uri
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-    from .verdict import Verdict
+    from ..diagnosis.verdict import Verdict
 
 __all__ = ["Drawing", "number", "range_of", "rendered", "save_figures", "save_sheet", "with_interval"]
 
-TEMPLATE = Path(__file__).parent / "diagnosis.html.j2"
+TEMPLATE = Path(__file__).parent / "page.html.j2"
 CAPTIONS = {  # of "leak-clip_l" too
     "training": "Over the steps, with 95% bands over contexts (of what is kept: over pictures). Dashed: "
     "with an adjustment. Below the dotted line the context is lost; the upright line is where "
@@ -74,7 +74,7 @@ def save_figures(figures: Mapping[str, Figure], folder: Path) -> list[Drawing]:
 
     Raises: OutputError.
     """
-    from . import plots
+    from ..diagnosis import plots
 
     for name, figure in figures.items():
         plots.save(figure, folder / f"{name}.png")

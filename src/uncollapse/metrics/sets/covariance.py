@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import EmbeddingError
+from ...errors import EmbeddingError
 
 __all__ = ["Gaussian", "fit_gaussian"]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .errors import FileFormatError, PipelineError, PlaceholderError
-from .placeholders import mentions
+from ..errors import FileFormatError, PipelineError, PlaceholderError
+from ..placeholders import mentions
 
 if TYPE_CHECKING:
     from PIL.Image import Image

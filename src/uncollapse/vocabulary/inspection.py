@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .geometry import norm
-from .learned_embeds import LearnedEmbedding
-from .vocabulary import Vocabulary, vocabularies_for
+from ..geometry import norm
+from ..learned_embeds import LearnedEmbedding
+from .tables import Vocabulary, vocabularies_for
 
 __all__ = ["InspectedRow", "inspect"]
 

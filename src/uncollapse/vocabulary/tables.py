@@ -19,12 +19,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import anchors
-from .errors import FileFormatError, PipelineError
-from .geometry import norm, unit
-from .learned_embeds import ONLY, LearnedEmbedding
-from .learned_embeds.embedding import FAMILIES, match_encoders
-from .learned_embeds.loading import encoders_of
+from .. import anchors
+from ..errors import FileFormatError, PipelineError
+from ..geometry import norm, unit
+from ..learned_embeds import ONLY, LearnedEmbedding
+from ..learned_embeds.embedding import FAMILIES, match_encoders
+from ..learned_embeds.loading import encoders_of
 
 __all__ = ["Vocabulary", "load_vocabularies", "vocabularies_for", "vocabularies_of"]
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import EmbeddingError
+from ...errors import EmbeddingError
 from .distances import check_sets, hausdorff, pairwise
 
 __all__ = ["WARNINGS", "Published", "published"]

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch.nn import Module
 
-from .adjustment import Adjustment
-from .concept import Concept
-from .generation import GenerationSettings, generate
-from .metrics import Share, Spread, share, spread_over_seeds
-from .pipelines import apply
-from .pipelines.anchor_encoder import adapters_off
-from .placeholders import substitute
+from ..adjustment import Adjustment
+from ..concept import Concept
+from ..metrics import Share, Spread, share, spread_over_seeds
+from ..models.generation import GenerationSettings, generate
+from ..pipelines import apply
+from ..pipelines.anchor_encoder import adapters_off
+from ..placeholders import substitute
 
 if TYPE_CHECKING:
     from PIL.Image import Image

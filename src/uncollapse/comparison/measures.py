@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .comparison import ContextPrompt, Measure, Score
-from .metrics import ClipScorer, clip_i, clip_t
+from ..metrics import ClipScorer, clip_i, clip_t
+from .compare import ContextPrompt, Measure, Score
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from .comparison import Arm, Comparison, Record
-from .errors import UncollapseError
-from .metrics import Share
+from ..errors import UncollapseError
+from ..metrics import Share
+from .compare import Arm, Comparison, Record
 from .summary import headline
 
 TILE, GAP, MARGIN, LABEL_WIDTH = 176, 18, 36, 190

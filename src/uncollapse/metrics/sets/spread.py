@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import EmbeddingError
+from ...errors import EmbeddingError
 from .covariance import fit_gaussian
 from .distances import bandwidth, check_sets, kernel, within
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..errors import EmbeddingError
+from ...errors import EmbeddingError
 from .covariance import fit_gaussian
 
 __all__ = [

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .geometry import unit
-from .learned_embeds import LearnedEmbedding
-from .vocabulary import Vocabulary, vocabularies_for
+from ..geometry import unit
+from ..learned_embeds import LearnedEmbedding
+from .tables import Vocabulary, vocabularies_for
 
 __all__ = ["Suggestion", "suggest_anchors"]
 

@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import FileFormatError, PipelineError
-from .learned_embeds import load_into, read_all
-from .learned_embeds.reading import safely
+from ..errors import FileFormatError, PipelineError
+from ..learned_embeds import load_into, read_all
+from ..learned_embeds.reading import safely
 
 __all__ = ["load_custom_diffusion"]
 
