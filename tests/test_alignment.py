@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import T5Tokenizer
 
-from conftest import add_token, make_pipeline, make_tokenizer
+from toys.pipelines import add_token, make_pipeline
+from toys.tokenizers import make_tokenizer
 from uncollapse.alignment import ALONE, locate, pair_tokens, phrase_of_tokens
 from uncollapse.placeholders import substitute, token_names
 

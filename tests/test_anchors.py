@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import Qwen2Tokenizer
 
-from conftest import make_tokenizer
+from toys.tokenizers import make_tokenizer
 from uncollapse.anchors import anchor_token_ids, anchor_vector, check_anchor
 from uncollapse.errors import AnchorError
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, safe_open, save_file
 
 import uncollapse as uc
-from conftest import WIDTH, encode, make_pipeline
-from test_learned_embeds_reading import A1111, hide
+from toys.embedding_files import A1111, hide
+from toys.pipelines import WIDTH, encode, make_pipeline
 from uncollapse.adjustment import Adjustment
 from uncollapse.baking import bake, is_baked, unbake
 from uncollapse.errors import AnchorError, EmbeddingError, FileFormatError, OutputError
@@ -123,7 +123,7 @@ def as_picture(path):
     import numpy as np
     from PIL import Image
 
-    from test_learned_embeds_reading import as_json
+    from toys.embedding_files import as_json
 
     picture = np.full((64, 64, 3), 200, np.uint8)
     Image.fromarray(hide(as_json(A1111), picture)).save(path)

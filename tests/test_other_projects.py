@@ -9,9 +9,9 @@ import torch
 from diffusers import FluxPipeline
 
 import uncollapse as uc
-from conftest import WIDTH, make_pipeline
-from test_custom_diffusion import trained
-from whole_pipelines import build, draw
+from toys.custom_diffusion import trained
+from toys.pipelines import WIDTH, make_pipeline
+from toys.whole_pipelines import build, draw
 
 PROMPT, TWIN = "a photo of sks cat in the snow", "a photo of big dog in the snow"
 

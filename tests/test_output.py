@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from toys import picture
+from toys.pictures import picture
 from uncollapse.errors import OutputError
 from uncollapse.output import check_writable, save_png, save_text, write_atomically
 

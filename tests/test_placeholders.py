@@ -5,7 +5,8 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from conftest import add_token, make_tokenizer
+from toys.pipelines import add_token
+from toys.tokenizers import make_tokenizer
 from uncollapse.placeholders import learned_tokens, mentions, substitute, token_names
 
 

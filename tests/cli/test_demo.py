@@ -1,0 +1,103 @@
+"""The demo, on a miniature of the miniature: what it writes, prints and refuses."""
+
+import json
+import sys
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import uncollapse
+from toys.miniature import fake_miniature
+from uncollapse.cli.app import app
+from uncollapse.models.generation import GenerationSettings
+
+
+@pytest.fixture(scope="module")
+def toy_miniature(tmp_path_factory):
+    return fake_miniature(tmp_path_factory.mktemp("miniature"))
+
+
+@pytest.fixture(autouse=True)
+def _offline_default(monkeypatch, toy_miniature):
+    monkeypatch.setitem(sys.modules, "uncollapse.miniature", toy_miniature)
+    monkeypatch.setattr(uncollapse, "miniature", toy_miniature, raising=False)
+    monkeypatch.setattr("uncollapse.cli.demo.BUNDLED_DRAWING", GenerationSettings(2))
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["demo", *map(str, arguments)])
+
+
+def test_it_writes_a_sheet_a_report_and_the_results(tmp_path):
+    result = run("-o", tmp_path / "demo", "--prompts", 2, "--seeds", 2)
+    assert result.exit_code == 0, result.output
+    files = {path.name for path in (tmp_path / "demo").iterdir()}
+    assert files == {"contact_sheet.png", "report.html", "results.json"}
+    assert Image.open(tmp_path / "demo" / "contact_sheet.png").width > 500
+    results = json.loads((tmp_path / "demo" / "results.json").read_text())
+    assert [arm["name"] for arm in results["arms"]] == ["base", "personalised", "TEA α 0.2", "TEA α 0.6"]
+    assert len(results["records"]) == 4 * 2 * 2
+    assert {"context_kept", "identity_kept", "clip_t_full", "clip_i"} <= set(results["records"][0])
+
+
+def test_it_prints_a_table_and_a_sentence(tmp_path):
+    result = run("-o", tmp_path, "--prompts", 1, "--seeds", 1, "--alpha", 0.3)
+    assert "likeness kept" in " ".join(result.stdout.split())
+    assert "With TEA α 0.3" in result.stdout
+    assert "The personalised model keeps the asked-for context in" in " ".join(result.stdout.split())
+    assert "report.html" in result.stdout
+    assert "4 images" not in result.stdout
+    assert "3 images in" in result.stderr
+
+
+def test_json_alone_is_on_stdout(tmp_path):
+    result = run("-o", tmp_path, "--prompts", 1, "--seeds", 1, "--json")
+    data = json.loads(result.stdout, parse_constant=pytest.fail)  # one seed has no spread, and JSON no NaN
+    assert data["files"]["report"] == str(tmp_path / "report.html")
+    assert data["concept"]["placeholder"] == "sks cat"
+
+
+def test_the_same_command_draws_the_same_pictures(tmp_path):
+    for name in ("a", "b"):
+        assert run("-o", tmp_path / name, "--prompts", 1, "--seeds", 2).exit_code == 0
+    assert (tmp_path / "a" / "contact_sheet.png").read_bytes() == (
+        tmp_path / "b" / "contact_sheet.png"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--alpha", "1.5"], "alpha"),
+        (["--alpha", "nan"], "alpha"),
+        (["--beta", "0"], "beta"),
+        (["--concept", "unicorn"], "was taught no concept 'unicorn', only 'sks cat'"),
+        (["--concept", "untrained"], "was taught no concept 'untrained'"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, arguments, words):
+    result = run("-o", tmp_path / "demo", *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert words in result.stderr
+    assert "Traceback" not in result.output
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "demo").exists()
+
+
+def test_an_output_that_is_a_file_is_refused_before_any_work(tmp_path, monkeypatch, toy_miniature):
+    monkeypatch.setattr(toy_miniature, "load_pipeline", lambda: pytest.fail("worked before looking"))
+    (tmp_path / "file").write_text("mine")
+    result = run("-o", tmp_path / "file" / "demo")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is a file" in result.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_miniature_without_weights_says_how_to_make_them(tmp_path, monkeypatch, toy_miniature):
+    monkeypatch.setattr(toy_miniature, "CONCEPTS", {})
+    result = run("-o", tmp_path / "demo")
+    assert result.exit_code == 2
+    assert "python -m uncollapse.miniature.build" in result.stderr
+    assert not (tmp_path / "demo").exists()

@@ -1,0 +1,107 @@
+"""``diagnose`` on an embedding file, a folder of them, a model and a training: what it prints and writes."""
+
+import json
+import sys
+
+import pytest
+from PIL import Image
+
+from toys.diagnoses import CONTEXTS, model_and_lora, run
+from toys.miniature import fake_miniature
+from toys.outline import Outline
+
+
+def test_an_embedding_file(diagnosed, tmp_path):
+    file = diagnosed / "embeddings" / "cat.safetensors"
+    result = run(file, "--model", diagnosed / "model", "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "<cat>, anchor cat: drifted" in result.stdout
+    assert "Try α 0.2, β 1.5, anchor 'cat'." in result.stdout
+    page = Outline((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "Drifted" in page.text
+    assert [figure["id"] for figure in page.all("figure")] == ["norms", "turned"]
+    assert len(page.all("svg")) == 2
+    for name in ("norms", "turned"):
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            assert picture.width > 500
+        assert (tmp_path / f"{name}.svg").stat().st_size > 1000
+    [saved] = json.loads((tmp_path / "diagnosis.json").read_text())["diagnoses"]
+    assert saved["verdict"]["word"] == "drifted"
+    assert len(saved["tokens"]) == 2
+
+
+def test_a_folder_of_embeddings(diagnosed, tmp_path):
+    result = run(diagnosed / "embeddings", "--model", diagnosed / "model", "--json", "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)["diagnoses"]
+    assert [each["placeholder"] for each in found] == ["<cat>", "<dog>"]
+    assert "broken.pt" in result.stderr
+    assert "<dog>" in Outline((tmp_path / "report.html").read_text(encoding="utf-8")).text
+
+
+def test_a_model_with_a_lora(diagnosed, tmp_path):
+    arguments = ("--contexts", diagnosed / "contexts.txt", "--paper", "-o", tmp_path)
+    result = run(*model_and_lora(diagnosed), *arguments)
+    assert result.exit_code == 0, result.output
+    assert any(
+        f"sks cat, anchor cat: {word}" in result.stdout for word in ("dominating", "healthy", "overlooked")
+    )
+    page = Outline((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert [figure["id"] for figure in page.all("figure")] == ["heard", "leak", "sentences"]
+    assert "energy distance" in page.text
+    assert "Paper's kl: softmaxed" in page.text
+    assert "9 vectors span at most 8 of 32 dimensions" in page.text
+    assert not page.all("script")
+
+
+def test_without_the_denoiser_there_is_no_verdict(diagnosed, tmp_path):
+    result = run(
+        *model_and_lora(diagnosed), "--contexts", diagnosed / "contexts.txt", "--no-probe", "-o", tmp_path
+    )
+    assert result.exit_code == 0, result.output
+    assert "no verdict" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (lambda f: (f / "embeddings" / "cat.safetensors",), "is compared with the words of its model"),
+        (lambda f: (*model_and_lora(f), "--contexts", f / "long.txt"), "long.txt: line 10 would be cut off"),
+        (lambda f: (f / "embeddings" / "broken.pt", "--model", f / "model"), "broken.pt"),
+        (lambda f: (f / "lora", "--model", f / "model"), "a folder without an embedding file"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(diagnosed, tmp_path, arguments, said):
+    result = run(*arguments(diagnosed), "-o", tmp_path)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_a_training(diagnosed, tmp_path):
+    result = run(diagnosed / "run", "--contexts", diagnosed / "contexts.txt", "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "From step 0 to 1 the context heard went from" in " ".join(result.stdout.split())
+    page = Outline((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert [figure["id"] for figure in page.all("figure")] == ["training", "text"]
+    assert len(json.loads((tmp_path / "diagnosis.json").read_text())["points"]) == 2
+    assert (tmp_path / "training.png").exists()
+
+
+def test_the_bundled_miniature_is_the_default(tmp_path, monkeypatch):
+    import uncollapse
+
+    fake = fake_miniature(tmp_path)
+    monkeypatch.setitem(sys.modules, "uncollapse.miniature", fake)
+    monkeypatch.setattr(uncollapse, "miniature", fake, raising=False)
+    monkeypatch.setattr("uncollapse.cli.diagnose.bundled_contexts", lambda personal: CONTEXTS)
+    result = run("--json", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    [found] = json.loads(result.stdout)["diagnoses"]
+    assert (found["placeholder"], found["subject"]) == ("sks cat", "the bundled miniature")
+    assert found["contexts"] == "9 of test"
+
+
+def test_shipped_sentences_that_the_encoder_would_cut_off_are_left_out(diagnosed, tmp_path):
+    result = run(*model_and_lora(diagnosed), "--no-probe", "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "sentences are longer than the text encoder's 24 tokens and are left out" in result.stderr

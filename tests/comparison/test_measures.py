@@ -1,0 +1,56 @@
+"""Each score is what the formula gives for the text it is named for."""
+
+import pytest
+
+from toys.clip import make_clip
+from toys.miniature import FakePrompt, Reading
+from toys.pictures import SIZE, picture
+from uncollapse.comparison.measures import TITLES, clip_measure, judge_measure
+from uncollapse.metrics import ClipScorer, clip_i, clip_t
+from uncollapse.metrics.clip import ClipPreprocessing
+
+PROMPTS = [
+    FakePrompt("a photo of {} in the snow", "in the snow"),
+    FakePrompt("{} on the beach", "on the beach"),
+]
+IMAGES = [picture("red"), picture("blue")]
+
+
+@pytest.fixture
+def scorer():
+    return ClipScorer(*make_clip(), ClipPreprocessing(size=SIZE))
+
+
+def test_the_three_texts_and_the_photos(scorer):
+    photos = [picture("purple"), picture("green")]
+    scores = clip_measure(scorer, "cat", photos)(IMAGES, PROMPTS)
+    features = scorer.image_features(IMAGES)
+    texts = {
+        "clip_t_context": ["in the snow", "on the beach"],
+        "clip_t_concept": ["cat", "cat"],
+        "clip_t_full": ["a photo of cat in the snow", "cat on the beach"],
+    }
+    for name, of in texts.items():
+        expected = clip_t(features, scorer.text_features(of)).tolist()
+        assert [score[name] for score in scores] == pytest.approx(expected, abs=1e-3)
+    expected = clip_i(features, scorer.image_features(photos)).tolist()
+    assert [score["clip_i"] for score in scores] == pytest.approx(expected, abs=1e-3)
+
+
+def test_without_photos_there_is_no_clip_i(scorer):
+    assert "clip_i" not in clip_measure(scorer, "cat")(IMAGES, PROMPTS)[0]
+
+
+def test_the_prompt_decides_on_context_and_the_concept_on_identity():
+    measure = judge_measure(
+        lambda images: [Reading(0.45), Reading(0.9)], lambda reading: reading.brightness < 0.5
+    )
+    assert measure(IMAGES, PROMPTS) == [
+        {"context_kept": False, "identity_kept": True},
+        {"context_kept": True, "identity_kept": False},
+    ]
+
+
+def test_every_score_has_a_title(scorer):
+    scores = clip_measure(scorer, "cat", IMAGES)(IMAGES, PROMPTS)[0]
+    assert {*scores, "context_kept", "identity_kept"} == set(TITLES)

@@ -1,0 +1,87 @@
+"""The words follow the numbers, whichever way those go."""
+
+import json
+
+from toys.comparisons import made_up
+from uncollapse.comparison.summary import as_json, headline, sentence, table, table_note
+
+CURED = {"base": (10, 0), "personalised": (2, 9), "TEA α 0.2": (5, 9), "TEA α 0.4": (8, 7)}
+
+
+def test_the_sentence_says_what_was_lost_regained_and_paid():
+    assert sentence(made_up(CURED)) == (
+        "The personalised model keeps the asked-for context in 20% of its images (base model 100%) "
+        "and the likeness in 90%; "
+        "with TEA α 0.2 the context rises to 50% (+30 points) and the likeness stays at 90%; "
+        "with TEA α 0.4 the context rises to 80% (+60 points) and the likeness falls to 70% (−20 points)."
+    )
+
+
+def test_worse_is_called_worse():
+    text = sentence(made_up({"base": (10, 0), "personalised": (6, 9), "TEA α 0.2": (3, 10)}))
+    assert "the context falls to 30% (−30 points) and the likeness rises to 100% (+10 points)" in text
+
+
+def test_without_a_judge_clip_is_quoted_and_without_either_nothing_is_claimed():
+    scores = {"personalised": (19.37, 63.3), "TEA α 0.2": (19.88, 63.31)}
+    assert sentence(made_up(clip=scores)) == (
+        "The personalised model scores a CLIP-T for the context of 19.4 and a CLIP-I likeness of 63.3; "
+        "with TEA α 0.2 the context rises to 19.9 (+0.5 points) and the likeness stays at 63.3."
+    )
+    assert "not measured" in sentence(made_up())
+
+
+def test_without_an_adjustment_nothing_is_said_of_one():
+    comparison = made_up({"base": (10, 0), "personalised": (2, 9)})
+    assert sentence(comparison) == (
+        "The personalised model keeps the asked-for context in 20% of its images (base model 100%) and the "
+        "likeness in 90%."
+    )
+    assert "sks cat" in headline(comparison)
+    assert "TEA" not in headline(comparison)
+
+
+def test_the_headline_claims_no_more_than_the_figures():
+    assert "brings it back" in headline(made_up(CURED))
+    assert "does not bring" in headline(
+        made_up({"base": (10, 0), "personalised": (2, 9), "TEA α 0.2": (2, 9)})
+    )
+    healthy = {"base": (10, 0), "personalised": (9, 9), "TEA α 0.2": (10, 9)}
+    for comparison in (
+        made_up(healthy),
+        made_up(clip={"personalised": (1, 1), "TEA α 0.2": (9, 9)}),
+        made_up(),
+    ):
+        assert "forgets" not in headline(comparison)
+
+
+def test_the_table_has_a_row_an_arm_and_only_measured_columns():
+    headings, rows = table(made_up(CURED))
+    assert headings == ["", "context kept", "likeness kept"]
+    assert [row[0] for row in rows] == [
+        "Base model, “cat”",
+        "Personalised, “sks cat”",
+        "With TEA α 0.2",
+        "With TEA α 0.4",
+    ]
+    assert rows[1][1].startswith("20% [")
+    assert "5 prompts × 2 seeds = 10 images a row" in table_note(made_up(CURED))
+    assert table(made_up())[0] == [""]
+
+
+def test_the_json_is_standard_and_complete():
+    text = json.dumps(as_json(made_up(CURED), run={"model": "m"}), allow_nan=False)
+    data = json.loads(text)
+    assert data["run"] == {"model": "m"}
+    assert len(data["records"]) == 40
+    assert data["records"][0] == {
+        "arm": "base",
+        "prompt": "a photo of x in scene 0",
+        "context": "in scene 0",
+        "seed": 0,
+        "context_kept": True,
+        "identity_kept": False,
+    }
+    arm = data["arms"][2]
+    assert (arm["adjustment"]["alpha"], arm["scores"]["context_kept"]["percent"]) == (0.2, 50)
+    assert data["sentence"] == sentence(made_up(CURED))

@@ -1,0 +1,18 @@
+"""Where a reader of the docs stands."""
+
+import pytest
+import torch
+
+from toys.pipelines import WIDTH, make_pipeline
+from uncollapse.learned_embeds import LearnedEmbedding, write
+
+
+@pytest.fixture
+def at_hand(tmp_path, monkeypatch):
+    """The files the pages speak of, where the reader stands."""
+    make_pipeline().save_pretrained(tmp_path / "path" / "to" / "model")
+    torch.manual_seed(0)
+    rows = 9 * torch.randn(2, WIDTH)
+    write(tmp_path / "my-cat.safetensors", LearnedEmbedding("<my-cat>", {"text_encoder": rows}))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,299 @@
+"""DreamBooth-LoRA and Custom Diffusion: what moves, what is written, what holds them back."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from toys.pipelines import encode, make_pipeline
+from toys.states import assert_same, everything
+from toys.trainings import make_photos, write_captions
+from toys.whole_pipelines import build, draw
+from uncollapse.errors import AnchorError, PipelineError, TrainingError
+from uncollapse.models.custom_diffusion import load_custom_diffusion
+from uncollapse.training import CustomDiffusion, DreamBoothLoRA, Reversion, TextualInversion, train
+from uncollapse.training.semantics import semantic_distance
+from uncollapse.trajectory import read_trajectory
+
+LORA = {"placeholder": "sks cat", "class_word": "cat", "batch_size": 2, "steps": 3, "rank": 2, "lr": 1e-2}
+CUSTOM = {"placeholder": "<new1>", "class_word": "cat", "batch_size": 2, "steps": 3, "lr": 1e-3}
+PROMPT = "a photo of sks cat in the snow"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return make_photos(tmp_path / "photos")
+
+
+def dreambooth(pipe, photos, folder, **settings):
+    return train(pipe, photos, folder, DreamBoothLoRA(**{**LORA, **settings}))
+
+
+def custom(pipe, photos, folder, **settings):
+    return train(pipe, photos, folder, CustomDiffusion(**{**CUSTOM, "class_images": 1, **settings}))
+
+
+def parts_of(path):
+    """Which parts of a pipeline a LoRA file changes, and how far."""
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    ups = {n: t for n, t in tensors.items() if "lora_B" in n or ".up." in n or "lora.up" in n}
+    return {
+        part: max(t.abs().max().item() for n, t in ups.items() if n.startswith(part + "."))
+        for part in {name.partition(".")[0] for name in ups}
+    }
+
+
+@pytest.mark.parametrize("text_lr", [None, 1e-2])
+@pytest.mark.parametrize(
+    ("family", "denoiser", "encoders"),
+    [
+        ("SD", "unet", {"text_encoder"}),
+        ("SDXL", "unet", {"text_encoder", "text_encoder_2"}),
+        ("Flux", "transformer", {"text_encoder"}),
+    ],
+)
+def test_a_lora_is_learned_and_the_model_is_as_it_was(photos, tmp_path, family, denoiser, encoders, text_lr):
+    pipe = build(family)
+    before = everything(pipe)
+    plain = draw(pipe, PROMPT)
+    settings = {"text_lr": text_lr, "checkpoint_steps": [0], "resolution": 16}
+    trajectory = dreambooth(pipe, photos, tmp_path / "out", **settings)
+    assert_same(before, everything(pipe))
+    assert torch.equal(draw(pipe, PROMPT), plain)
+    changed = parts_of(tmp_path / "out" / "pytorch_lora_weights.safetensors")
+    assert set(changed) == {denoiser} | (encoders if text_lr else set())
+    assert all(value > 0 for value in changed.values())
+    start, end = trajectory.checkpoints
+    assert all(value == 0 for value in parts_of(trajectory.path(start)).values())
+    assert (start.norm, end.cosine) == (None, None)
+    pipe.load_lora_weights(tmp_path / "out")
+    learned = draw(pipe, PROMPT)
+    assert not torch.equal(learned, plain)
+    pipe.unload_lora_weights()
+    pipe.load_lora_weights(trajectory.path(end))
+    assert torch.equal(draw(pipe, PROMPT), learned)
+
+
+def test_the_parts_move_in_their_own_time(pipe, photos, tmp_path):
+    """Two steps the U-Net, then the text encoder: each stays what it is outside its steps."""
+    settings = {
+        "text_lr": 1e-2,
+        "text_from": 2,
+        "denoiser_until": 2,
+        "steps": 4,
+        "checkpoint_steps": range(5),
+    }
+    trajectory = dreambooth(pipe, photos, tmp_path / "out", **settings)
+    unet, text = (
+        [parts_of(trajectory.path(each))[part] for each in trajectory.checkpoints]
+        for part in ("unet", "text_encoder")
+    )
+    assert 0 == unet[0] < unet[1] != unet[2] == unet[3] == unet[4]
+    assert 0 == text[0] == text[1] == text[2] < text[3] != text[4]
+
+
+def test_only_the_named_text_layers_get_adapters(pipe, photos, tmp_path):
+    dreambooth(pipe, photos, tmp_path / "out", text_lr=1e-2, text_layers="q_proj, k_proj")
+    with safe_open(tmp_path / "out" / "pytorch_lora_weights.safetensors", framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith("text_encoder")]  # noqa: SIM118
+    layers = {name.split(".self_attn.")[1].split(".")[0] for name in names}
+    assert layers == {"q_proj", "k_proj"}
+
+
+def test_a_text_layer_that_is_none_is_refused():
+    with pytest.raises(TrainingError, match=r"text_layers='q_proj,fc1'.*q_proj, k_proj, v_proj, out_proj"):
+        DreamBoothLoRA(**{**LORA, "text_lr": 1e-3, "text_layers": "q_proj,fc1"})
+
+
+def test_a_frozen_text_encoder_encodes_once(pipe, photos, tmp_path, monkeypatch):
+    calls = []
+    encode_prompt = pipe.encode_prompt
+    monkeypatch.setattr(pipe, "encode_prompt", lambda *a, **k: calls.append(a) or encode_prompt(*a, **k))
+    dreambooth(pipe, photos, tmp_path / "frozen", prior_weight=1.0, class_images=1)
+    drawn = 1
+    assert len(calls) == drawn + 2
+    calls.clear()
+    dreambooth(pipe, photos, tmp_path / "moving", text_lr=1e-3)
+    assert len(calls) == 3
+
+
+def test_prior_preservation_draws_the_class_once_and_holds_it(pipe, photos, tmp_path, monkeypatch):
+    from uncollapse.training import prior
+
+    drawn = []
+    generate = prior.generate
+    monkeypatch.setattr(prior, "generate", lambda *a: drawn.extend(a[1]) or generate(*a))
+    settings = {"prior_weight": 5.0, "class_images": 2, "steps": 2}
+    dreambooth(pipe, photos, tmp_path / "out", **settings)
+    assert drawn == ["a photo of cat"] * 2
+    assert len(list((tmp_path / "out" / "class_images").iterdir())) == 2
+    longer = DreamBoothLoRA(**{**LORA, **settings, "steps": 3})
+    train(pipe, photos, tmp_path / "out", longer, resume=True)
+    assert len(drawn) == 2
+
+
+def test_the_prior_is_weighed_into_the_loss(pipe, photos, tmp_path):
+    losses = {}
+    for weight in (1.0, 3.0):
+        settings = {"prior_weight": weight, "class_images": 1, "steps": 1}
+        trajectory = dreambooth(pipe, photos, tmp_path / f"{weight}", **settings)
+        losses[weight] = trajectory.checkpoints[-1].loss
+    prior = (losses[3.0] - losses[1.0]) / 2
+    assert 0 < prior < losses[1.0]
+
+
+def test_custom_diffusion_learns_keys_values_and_a_token(pipe, photos, tmp_path):
+    before = everything(pipe)
+    trajectory = custom(pipe, photos, tmp_path / "out", checkpoint_steps=[0])
+    assert_same(before, everything(pipe))
+    assert trajectory.placeholder == "<new1> cat"
+    assert trajectory == read_trajectory(tmp_path / "out")
+    assert trajectory.checkpoints[0].cosine == pytest.approx(1)
+    assert trajectory.checkpoints[1].cosine < 1
+    drawn = {}
+    for name, source in (
+        ("start", trajectory.path(trajectory.checkpoints[0])),
+        ("end", trajectory.path(trajectory.checkpoints[1])),
+        ("result", tmp_path / "out"),
+    ):
+        loaded = make_pipeline()
+        assert load_custom_diffusion(loaded, source) == ["<new1>"]
+        drawn[name] = draw(loaded, "a photo of <new1> cat")
+    assert torch.equal(drawn["end"], drawn["result"])
+    assert not torch.equal(drawn["start"], drawn["end"])
+    weights = torch.load(tmp_path / "out" / "pytorch_custom_diffusion_weights.bin", weights_only=True)
+    trained = {name for name, value in weights.items() if isinstance(value, torch.Tensor)}
+    assert trained
+    for name in trained:
+        layer, _, kind = name.partition(".processor.")
+        own = pipe.unet.get_submodule(layer)
+        start = own.to_k.weight if kind.startswith("to_k") else own.to_v.weight
+        assert not torch.equal(weights[name], start), name
+
+
+def test_semantic_preservation_holds_the_phrase_near_its_class(photos, tmp_path):
+    def after(weight):
+        pipe, folder = make_pipeline(), tmp_path / f"{weight}"
+        dreambooth(
+            pipe,
+            photos,
+            folder,
+            text_lr=1e-2,
+            steps=8,
+            lr=1e-9,
+            semantic_preservation=weight,
+            max_grad_norm=1e9,
+        )
+        pipe.load_lora_weights(folder)
+        with torch.no_grad():
+            return semantic_distance(pipe, "a photo of sks cat", "a photo of cat").item()
+
+    assert after(100.0) < after(0.0)
+
+
+def test_semantic_distance_is_at_the_end_of_the_text(pipe):
+    one, other = "a photo of sks cat", "a photo of cat"
+    ends = [len(pipe.tokenizer(text).input_ids) - 1 for text in (one, other)]
+    rows = [encode(pipe, text)[0][0, end] for text, end in zip((one, other), ends, strict=True)]
+    cosine = torch.nn.functional.cosine_similarity(*rows, dim=0)
+    with torch.no_grad():
+        assert semantic_distance(pipe, one, other).item() == pytest.approx(1 - cosine.item(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"placeholder": "cat"}, AnchorError, "itself"),
+        ({"rank": 0}, TrainingError, "at least 1"),
+        ({"text_lr": 0}, TrainingError, "None"),
+        ({"prior_weight": -1}, TrainingError, "negative"),
+        ({"class_images": 0}, TrainingError, "at least 1"),
+        ({"semantic_preservation": 1}, TrainingError, "changes nothing"),
+        ({"denoiser_until": 2}, TrainingError, "nothing would move"),
+    ],
+)
+def test_what_a_lora_cannot_be_told(settings, error, words):
+    with pytest.raises(error, match=words):
+        DreamBoothLoRA(**{**LORA, **settings})
+
+
+def test_custom_diffusion_says_what_it_needs(photos, tmp_path):
+    with pytest.raises(TrainingError, match="angle brackets"):
+        CustomDiffusion(**{**CUSTOM, "placeholder": "sks"})
+    with pytest.raises(PipelineError, match="not for StableDiffusionXLPipeline"):
+        custom(build("SDXL"), photos, tmp_path / "out", resolution=16)
+
+
+def test_min_snr_is_diffusions_own(photos, tmp_path):
+    with pytest.raises(TrainingError, match="Flux is a flow"):
+        dreambooth(build("Flux"), photos, tmp_path / "out", resolution=16, min_snr=5.0)
+
+
+def test_a_pipeline_with_a_lora_is_refused(lora_pipe, photos, tmp_path):
+    with pytest.raises(PipelineError, match="unload_lora_weights"):
+        dreambooth(lora_pipe, photos, tmp_path / "out")
+
+
+PLAIN = """
+import sys, torch
+from diffusers import FluxPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
+from safetensors.torch import load_file
+
+model, folder = sys.argv[1:]
+def pipeline():
+    return StableDiffusionPipeline.from_pretrained(model, safety_checker=None)
+
+inversion = pipeline()
+inversion.load_textual_inversion(folder + "/inversion")
+lora = pipeline()
+lora.load_lora_weights(folder + "/lora")
+custom = pipeline()
+custom.unet.load_attn_procs(
+    folder + "/custom", weight_name="pytorch_custom_diffusion_weights.bin", _pipeline=custom
+)
+custom.load_textual_inversion(folder + "/custom", weight_name="<new1>.bin")
+for pipe, prompt in (
+    (inversion, "a photo of <my-cat>"), (lora, "a photo of sks cat"), (custom, "a photo of <new1> cat")
+):
+    pipe(prompt, num_inference_steps=1)
+relation = pipeline()
+relation.load_textual_inversion(folder + "/relation")
+relation("a cat <R> a hat", num_inference_steps=1)
+xl = StableDiffusionXLPipeline.from_pretrained(folder + "/xl-model")
+rows = load_file(folder + "/xl/learned_embeds.safetensors")
+for key, tokenizer, encoder in (
+    ("clip_l", xl.tokenizer, xl.text_encoder), ("clip_g", xl.tokenizer_2, xl.text_encoder_2)
+):
+    xl.load_textual_inversion(rows[key], "<my-cat>", tokenizer=tokenizer, text_encoder=encoder)
+xl.load_lora_weights(folder + "/xl-lora")
+xl("a photo of <my-cat>", num_inference_steps=1, height=16, width=16)
+flux = FluxPipeline.from_pretrained(folder + "/flux-model")
+flux.load_lora_weights(folder + "/flux-lora")
+flux("a photo of sks cat", num_inference_steps=1, height=16, width=16, max_sequence_length=64)
+assert len(lora.get_list_adapters()) == 2
+assert not any(name.startswith("uncollapse") for name in sys.modules)
+print("all load")
+"""
+
+
+def test_every_file_loads_where_uncollapse_is_not(model, photos, tmp_path):
+    inversion = TextualInversion(placeholder="<my-cat>", class_word="cat", steps=1, vectors=2)
+    train(make_pipeline(), photos, tmp_path / "inversion", inversion)
+    dreambooth(make_pipeline(), photos, tmp_path / "lora", text_lr=1e-3)
+    custom(make_pipeline(), photos, tmp_path / "custom", prior_weight=0)
+    relation = Reversion(placeholder="<R>", class_word="near", steps=1)
+    write_captions(photos, {f"{i}.png": "a cat <R> a hat" for i in range(3)})
+    train(make_pipeline(), photos, tmp_path / "relation", relation)
+    xl, flux = build("SDXL"), build("Flux")
+    xl.save_pretrained(tmp_path / "xl-model")
+    flux.save_pretrained(tmp_path / "flux-model")
+    train(xl, photos, tmp_path / "xl", replace(inversion, resolution=16))
+    for name, pipe in (("xl-lora", xl), ("flux-lora", flux)):
+        dreambooth(pipe, photos, tmp_path / name, text_lr=1e-3, resolution=16)
+    command = [sys.executable, "-c", PLAIN, str(model), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "all load", done.stderr

@@ -1,0 +1,233 @@
+"""The token table is found wherever a model keeps it, and words are what transformers makes of them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from toys.pipelines import WIDTH, make_pipeline
+from toys.tokenizers import make_tokenizer
+from uncollapse.errors import AnchorError, FileFormatError, PipelineError
+from uncollapse.vocabulary.tables import Vocabulary, load_vocabularies, vocabularies_of
+
+WORDS = ["cat", "man", "manor", "día", "кот", "the"]
+
+
+@pytest.fixture(scope="module")
+def table():
+    return make_pipeline().text_encoder.get_input_embeddings().weight.detach()
+
+
+def old_files(tokenizer, folder):
+    """CLIP's vocab.json and merges.txt, as Stable Diffusion's repositories have them."""
+    folder.mkdir(exist_ok=True)
+    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
+    merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"]))
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
+    return folder
+
+
+def test_a_pipeline_and_all_its_parts_have_the_same_table(model, table):
+    shard = model / "text_encoder" / "model.safetensors"
+    for path in (model, str(model / "text_encoder"), shard):
+        vocabularies = load_vocabularies(path)
+        assert list(vocabularies) == ["text_encoder"]
+        assert torch.equal(vocabularies["text_encoder"].token_embeds, table)
+        assert vocabularies["text_encoder"].anchor_vector("cat").shape == (WIDTH,)
+
+
+def test_the_anchor_is_the_word_in_a_prompt(model, table):
+    tokenizer = make_tokenizer()
+    [vocabulary] = load_vocabularies(model).values()
+    [expected] = tokenizer("cat", add_special_tokens=False)["input_ids"]
+    assert torch.equal(vocabulary.anchor_vector("cat"), table[expected])
+    assert torch.equal(vocabulary.anchor_vector(" CAT"), table[expected])
+    with pytest.raises(AnchorError, match="knows no token"):
+        vocabulary.anchor_vector("<|endoftext|>")
+
+
+@pytest.mark.parametrize(
+    ("key", "encoder"),
+    [
+        ("cond_stage_model.transformer.text_model.embeddings.token_embedding.weight", "text_encoder"),
+        ("cond_stage_model.model.token_embedding.weight", "text_encoder"),
+        ("text_model.embeddings.token_embedding.weight", "text_encoder"),
+        ("shared.weight", "text_encoder"),
+        ("conditioner.embedders.0.model.token_embedding.weight", "clip_g"),
+        ("text_encoders.t5xxl.transformer.encoder.embed_tokens.weight", "t5xxl"),
+    ],
+)
+def test_the_key_names_in_use_are_known(tmp_path, key, encoder):
+    rows = torch.randn(8, 4)
+    save_file({key: rows, "model.diffusion_model.weight": torch.ones(2)}, tmp_path / "model.safetensors")
+    found = load_vocabularies(tmp_path / "model.safetensors")
+    assert list(found) == [encoder]
+    assert torch.equal(found[encoder].token_embeds, rows)
+
+
+def test_an_sdxl_checkpoint_has_two_tables(tmp_path, model):
+    entries = {
+        "conditioner.embedders.0.transformer.text_model.embeddings.token_embedding.weight": torch.ones(
+            608, 4
+        ),
+        "conditioner.embedders.1.model.token_embedding.weight": torch.ones(608, 6),
+    }
+    save_file(entries, tmp_path / "sdxl.safetensors")
+    found = load_vocabularies(tmp_path / "sdxl.safetensors", model)
+    assert {name: each.token_embeds.shape[-1] for name, each in found.items()} == {"clip_l": 4, "clip_g": 6}
+    assert all(each.tokenizer.get_vocab_size() == 608 for each in found.values())
+
+
+def test_a_pipeline_of_several_encoders_names_them_by_what_they_are(tmp_path, model):
+    for suffix, width, kind in (("", 4, "clip_text_model"), ("_2", 6, "clip_text_model"), ("_3", 8, "t5")):
+        folder = tmp_path / f"text_encoder{suffix}"
+        folder.mkdir()
+        key = "shared.weight" if kind == "t5" else "text_model.embeddings.token_embedding.weight"
+        save_file({key: torch.ones(700, width)}, folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps({"model_type": kind}))
+        make_tokenizer("cat" if kind == "t5" else "dog").save_pretrained(tmp_path / f"tokenizer{suffix}")
+    found = load_vocabularies(tmp_path)
+    assert {name: each.token_embeds.shape[-1] for name, each in found.items()} == {
+        "clip_l": 4,
+        "clip_g": 6,
+        "t5xxl": 8,
+    }
+    assert [each.words[-1] for each in found.values()] == ["dog", "dog", "cat"]
+
+
+def test_of_files_of_one_encoder_each_the_width_says_which(tmp_path):
+    for name, width in (("a", 1280), ("b", 768)):
+        save_file({"token_embedding.weight": torch.ones(4, width)}, tmp_path / f"{name}.safetensors")
+    assert list(load_vocabularies(sorted(tmp_path.iterdir()))) == ["clip_g", "clip_l"]
+
+
+def test_the_plain_file_comes_first_shards_and_torch_files_too(tmp_path):
+    table = {"token_embedding.weight": torch.ones(4, 2)}
+    torch.save(table, tmp_path / "pytorch_model.bin")
+    assert list(load_vocabularies(tmp_path)) == ["text_encoder"]
+    save_file({"other": torch.ones(1)}, tmp_path / "model-00001-of-00002.safetensors")
+    save_file({k: 3 * v for k, v in table.items()}, tmp_path / "model-00002-of-00002.safetensors")
+    assert load_vocabularies(tmp_path)["text_encoder"].token_embeds[0, 0] == 3
+    save_file({k: 2 * v for k, v in table.items()}, tmp_path / "model.safetensors")
+    assert load_vocabularies(tmp_path)["text_encoder"].token_embeds[0, 0] == 2
+
+
+def test_each_table_takes_the_largest_tokenizer_that_fits(tmp_path):
+    small, large = make_tokenizer("cat"), make_tokenizer()
+    for name, tokenizer in (("small", small), ("large", large)):
+        tokenizer.save_pretrained(tmp_path / name)
+        save_file({"shared.weight": torch.ones(len(tokenizer), 2)}, tmp_path / f"{name}.safetensors")
+    tokenizers = [tmp_path / "small", tmp_path / "large" / "tokenizer.json"]
+    for name, expected in (("small", small), ("large", large)):
+        [vocabulary] = load_vocabularies(tmp_path / f"{name}.safetensors", tokenizers).values()
+        assert vocabulary.tokenizer.get_vocab_size() == len(expected)
+
+
+texts = st.text() | st.lists(st.sampled_from(["Cat's", "MAN", "a  b", "<|endoftext|>", "día"])).map(" ".join)
+
+
+@given(text=texts)
+def test_the_older_files_give_the_tokens_that_transformers_gives(tmp_path_factory, text):
+    tokenizer = make_tokenizer(" ".join(WORDS[:3]))
+    folder = old_files(tokenizer, tmp_path_factory.getbasetemp() / "old")
+    save_file({"token_embedding.weight": torch.ones(len(tokenizer), 2)}, folder / "model.safetensors")
+    [vocabulary] = load_vocabularies(folder).values()
+    ours = vocabulary.tokenizer.encode(text, add_special_tokens=False).ids
+    assert ours == tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def test_words_are_words_and_not_pieces_of_them():
+    spelled = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str
+    words = [
+        "".join(piece for piece, _ in spelled(w)) for w in ("man", "manor", "it's", "día", "кот", "12", "😀")
+    ]
+    tokenizer = make_tokenizer(" ".join(words))
+    tokenizer.add_tokens(["<t>", "added"])
+    vocabulary = Vocabulary(torch.randn(len(tokenizer), 4), tokenizer.backend_tokenizer)
+    assert sorted(vocabulary.words) == sorted(["man", "manor", "día", "кот"])
+
+
+@pytest.mark.parametrize(("mark", "scheme"), [("▁", "always"), ("Ġ", None)])
+def test_words_of_other_vocabularies_begin_with_their_mark(mark, scheme):
+    pieces = ["cat", f"{mark}cat", f"{mark}a", f"{mark},", mark, "s", f"{mark}dogs", "<pad>", f"{mark}Cat"]
+    tokenizer = Tokenizer(models.WordLevel({piece: i for i, piece in enumerate(pieces)}, unk_token="<pad>"))
+    if scheme:
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
+    else:
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    vocabulary = Vocabulary(torch.randn(len(pieces), 4), tokenizer)
+    assert vocabulary.words == ["cat", "dogs", "Cat"]
+    assert torch.equal(vocabulary.anchor_vector("cat"), vocabulary.token_embeds[1])
+
+
+def test_the_nearest_words_are_those_of_a_plain_search(model, table):
+    [vocabulary] = load_vocabularies(model).values()
+    rows = torch.randn(3, WIDTH).half()
+    found = vocabulary.nearest(rows, 4)
+    tokenizer = make_tokenizer()
+    for row, nearest in zip(rows.double(), found, strict=True):
+        cosines = {}
+        for word in vocabulary.words:
+            [i] = tokenizer(word, add_special_tokens=False)["input_ids"]
+            cosines[word] = torch.cosine_similarity(row, table[i].double(), dim=0).item()
+        best = sorted(cosines, key=cosines.__getitem__, reverse=True)[:4]
+        assert [word for word, _ in nearest] == best
+        assert [cosine for _, cosine in nearest] == pytest.approx([cosines[word] for word in best], abs=1e-5)
+
+
+def test_the_chance_level_is_about_what_random_directions_give():
+    torch.manual_seed(0)
+    directions = torch.nn.functional.normalize(torch.randn(20_000, 256), dim=-1)
+    nearest = (torch.nn.functional.normalize(torch.randn(200, 256), dim=-1) @ directions.T).amax(1).mean()
+    letters = "abcdefghij"
+    words = ["".join(letters[int(d)] for d in f"{i:05}") for i in range(20_000)]
+    tokenizer = Tokenizer(models.WordLevel({f"▁{w}": i for i, w in enumerate(words)}, unk_token="▁aaaaa"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    assert Vocabulary(directions, tokenizer).chance == pytest.approx(nearest.item(), rel=0.15)
+
+
+def test_what_cannot_be_used_is_named(tmp_path, model):
+    with pytest.raises(PipelineError, match="no model at"):
+        load_vocabularies(tmp_path / "gone")
+    with pytest.raises(PipelineError, match="has no token table"):
+        load_vocabularies(tmp_path)
+    (tmp_path / "text_encoder").mkdir()
+    with pytest.raises(PipelineError, match="no weights with a token table"):
+        load_vocabularies(tmp_path)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(b"no tensors")
+    with pytest.raises(FileFormatError, match=r"model\.safetensors' cannot be read"):
+        load_vocabularies(path)
+    for dtype in (torch.int8, torch.float8_e4m3fn):
+        save_file({"shared.weight": torch.ones(4, 2).to(dtype)}, path)
+        with pytest.raises(PipelineError, match="quantised"):
+            load_vocabularies(path)
+    save_file({"shared.weight": torch.ones(700, 2)}, path)
+    with pytest.raises(FileFormatError, match="no tokenizer that can be read"):
+        load_vocabularies(path, path)
+    with pytest.raises(FileFormatError, match=r"no tokenizer beside it.*--tokenizer"):
+        load_vocabularies(path)["text_encoder"].anchor_vector("cat")
+    assert load_vocabularies(path, model)["text_encoder"].words
+
+
+def test_neither_diffusers_nor_transformers_is_imported(model):
+    code = (
+        "import sys; from uncollapse.vocabulary.tables import load_vocabularies\n"
+        f"[v] = load_vocabularies({str(model)!r}).values(); v.anchor_vector('cat'); v.words\n"
+        "print([name for name in ('diffusers', 'transformers', 'peft') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_pipeline_that_has_encoded_prompts_still_has_its_words(pipe):
+    before = vocabularies_of(pipe)["text_encoder"].words
+    pipe.tokenizer("a cat", padding="max_length")  # what encode_prompt does first
+    assert vocabularies_of(pipe)["text_encoder"].words == before
