@@ -10,9 +10,9 @@ from uncollapse.errors import AdjustmentError, AnchorError, PlaceholderError
 
 def test_defaults():
     concept = Concept("sks dog", "dog")
-    assert concept.adjustment == Adjustment(alpha=0.2, beta=1.5)
+    assert concept.adjuster == Adjustment(alpha=0.2, beta=1.5)
     assert (concept.level, concept.anchor_encoder) == ("auto", "base")
-    assert dataclasses.replace(concept, alpha=0.5).adjustment.alpha == 0.5
+    assert dataclasses.replace(concept, alpha=0.5).adjuster.alpha == 0.5
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_bad_concepts_are_refused(settings, error, message):
 
 def test_a_concept_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Concept("sks dog", "dog").alpha = 0.5
+        Concept("sks dog", "dog").level = "token"

@@ -11,17 +11,20 @@ Source: arXiv:2506.22685, section 4. Every way of setting the norm is |v'| = a|v
     norm_blend=s    (a, b) = (1−s, s)      the released code's, where it is called alpha
     neither         (a, b) = (1, 0)        only the direction moves
 
-so the same few lines serve all three, with one α, β per call or one per token.
+so the same few lines serve all three, with one α, β per call or one per token. ``Adjustment`` is the adjuster
+(``adjusters``) made of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor
 
+from .adjusters import Adjuster, Places, registered
 from .errors import AdjustmentError, EmbeddingError
 from .geometry import norm, turn
 
@@ -33,9 +36,10 @@ __all__ = ["Adjustment", "adjust", "turn_and_scale"]
 ALPHA, BETA = 0.2, 1.5  # the paper's, fixed over all its prompts
 
 
+@registered
 @dataclass(frozen=True)
-class Adjustment:
-    """How far to move, and how long to be afterwards.
+class Adjustment(Adjuster):
+    """TEA, the paper's adjuster: how far to move, and how long to be afterwards.
 
     Args:
         alpha: share of the angle to the anchor, 0 (stay) to 1 (the anchor's direction).
@@ -50,6 +54,9 @@ class Adjustment:
     Source: the defaults are those of arXiv:2506.22685, section 5.
     """
 
+    name: ClassVar[str] = "tea"
+    title: ClassVar[str] = "TEA"
+
     alpha: float = ALPHA
     beta: float | None = BETA
     norm_blend: float | None = None
@@ -57,10 +64,42 @@ class Adjustment:
     def __post_init__(self) -> None:
         _check_settings("Adjustment()", self.alpha, self.beta, self.norm_blend)
 
+    def adjust(self, row: Tensor, anchor: Tensor, places: Places) -> Tensor:
+        """Every vector by the formula above, whatever its role."""
+        return turn_and_scale(row, anchor, self.alpha, *self.norm_weights, mask=places.mine)
+
+    def shared(self, others: Sequence[Adjuster]) -> Adjuster:
+        """The mean of the settings: of α, and of a and b in |v'| = a|v| + b|c|."""
+        mixed = [self, *(other for other in others if isinstance(other, Adjustment))]
+        if len(mixed) <= len(others):
+            return super().shared(others)
+        each = zip(*((one.alpha, *one.norm_weights) for one in mixed), strict=True)
+        return _Mean(*(sum(values) / len(mixed) for values in each))
+
+    def weakened(self, factor: float) -> Adjustment:
+        """The same with α · factor."""
+        return replace(self, alpha=self.alpha * factor)
+
+    @property
+    def label(self) -> str:
+        return f"TEA α {self.alpha:g}"
+
     @property
     def norm_weights(self) -> tuple[float, float]:
         """(a, b) of |v'| = a|v| + b|c|."""
         return _norm_weights(self.beta, self.norm_blend)
+
+
+@dataclass(frozen=True)
+class _Mean(Adjuster):
+    """What words between several concepts follow."""
+
+    alpha: float
+    own_norm: float
+    anchor_norm: float
+
+    def adjust(self, row: Tensor, anchor: Tensor, places: Places) -> Tensor:
+        return turn_and_scale(row, anchor, self.alpha, self.own_norm, self.anchor_norm, mask=places.mine)
 
 
 def adjust(

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from .adjustment import Adjustment, adjust
+from .adjusters import Places, Role
+from .adjustment import Adjustment
 from .errors import AnchorError, EmbeddingError, FileFormatError, OutputError
 from .geometry import norm, unit
 from .learned_embeds import LearnedEmbedding, read_all, write
@@ -166,7 +167,7 @@ def _adjusted(
     for name, v in embedding.vectors.items():
         _check_rows(file, embedding.placeholder, v)
         c = own[name].anchor_vector(anchor)
-        vectors[name] = adjust(v, c, adjustment.alpha, adjustment.beta, adjustment.norm_blend)
+        vectors[name] = adjustment.adjust(v, c, Places.all(Role.CONCEPT, v))
         changes += [
             BakedRow(embedding.placeholder, name, row, *numbers)
             for row, numbers in enumerate(zip(*_measured(v, vectors[name], c), strict=True))

@@ -122,7 +122,7 @@ def _save_images(comparison: Comparison, run: dict[str, object], folder: Path) -
 
     Prompts may begin alike, so several are numbered.
     """
-    adjustments = {arm.name: asdict(arm.adjustment) if arm.adjustment else None for arm in comparison.arms}
+    adjustments = {arm.name: asdict(arm.adjuster) if arm.adjuster else None for arm in comparison.arms}
     prompts, seeds = len(comparison.prompts), len(comparison.seeds)
 
     def name(index: int, record: Record) -> str:

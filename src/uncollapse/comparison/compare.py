@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch.nn import Module
 
+from ..adjusters import Adjuster
 from ..adjustment import Adjustment
 from ..concept import Concept
 from ..metrics import Share, Spread, share, spread_over_seeds
@@ -34,13 +35,13 @@ class Arm:
 
     Args:
         name: a short key, unique in a comparison.
-        adjustment: applied to the concept while drawing; ``None`` leaves the prompt as it is.
+        adjuster: applied to the concept while drawing; ``None`` leaves the prompt as it is.
         personalised: ``False`` draws with the adapters off and the anchor in the placeholder's stead.
         negative_encoder: takes the place of the concept's.
     """
 
     name: str
-    adjustment: Adjustment | None = None
+    adjuster: Adjuster | None = None
     personalised: bool = True
     negative_encoder: str | None = None
 
@@ -52,12 +53,11 @@ class Arm:
         """The context in which the pipeline draws this arm; ``base`` as for ``apply``."""
         if not self.personalised:
             return adapters_off(part for part in pipe.components.values() if isinstance(part, Module))
-        if self.adjustment is None:
+        if self.adjuster is None:
             return nullcontext()
-        a = self.adjustment
         negative_encoder = self.negative_encoder or concept.negative_encoder
-        how = replace(concept, alpha=a.alpha, beta=a.beta, norm_blend=a.norm_blend)
-        return apply(pipe, replace(how, negative_encoder=negative_encoder), base=base)
+        how = replace(concept, adjuster=self.adjuster, negative_encoder=negative_encoder)
+        return apply(pipe, how, base=base)
 
 
 BASE = Arm("base", personalised=False)

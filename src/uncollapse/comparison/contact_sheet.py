@@ -93,7 +93,7 @@ def _introduction(comparison: Comparison) -> str:
         f"The model was taught one particular {anchor} from a few photos, under the name “{name}”. Every row "
         "asks for it in another scene; images in a row share one random seed."
     )
-    if not any(arm.adjustment for arm in comparison.arms):
+    if not any(arm.adjuster for arm in comparison.arms):
         return asked
     return (
         f"{asked} TEA, test-time embedding adjustment, turns the learned name part of the way (α) back "
@@ -129,13 +129,13 @@ def _column_heads(page: _Page, comparison: Comparison) -> None:
 def _head(arm: Arm, comparison: Comparison) -> tuple[str, str]:
     if not arm.personalised:
         return "Base model", f"asked for “{comparison.concept.anchor}”"
-    if arm.adjustment is None:
+    if arm.adjuster is None:
         return "Personalised", f"asked for “{comparison.concept.placeholder}”"
     return f"With {arm.name}", "same model, same words"
 
 
 def _arm_colour(arm: Arm) -> str:
-    return NEUTRAL if not arm.personalised else BAD if arm.adjustment is None else GOOD
+    return NEUTRAL if not arm.personalised else BAD if arm.adjuster is None else GOOD
 
 
 def _prompt_row(page: _Page, comparison: Comparison, prompt: int) -> None:

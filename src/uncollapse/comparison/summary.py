@@ -30,7 +30,7 @@ def arm_title(arm: Arm, comparison: Comparison) -> str:
     """An arm in plain words."""
     if not arm.personalised:
         return f"Base model, “{comparison.concept.anchor}”"
-    if arm.adjustment is None:
+    if arm.adjuster is None:
         return f"Personalised, “{comparison.concept.placeholder}”"
     return f"With {arm.name}"
 
@@ -46,7 +46,7 @@ def table_note(comparison: Comparison) -> str:
 def sentence(comparison: Comparison) -> str:
     """What became of the context, arm by arm, and what that cost in likeness."""
     means = {arm.name: _means(comparison, arm.name) for arm in comparison.arms}
-    adjusted = [arm.name for arm in comparison.arms if arm.adjustment is not None]
+    adjusted = [arm.name for arm in comparison.arms if arm.adjuster is not None]
     scale = next((scale for scale in SCALES if scale.context in means.get("personalised", {})), None)
     if scale is None:
         return "The images were drawn but not measured: look at the contact sheet."
@@ -111,7 +111,7 @@ def _change(what: str, before: float, after: float, scale: Scale) -> str:
 
 def headline(comparison: Comparison) -> str:
     """A title that claims what the figures show, and no more."""
-    if not any(arm.adjustment for arm in comparison.arms):
+    if not any(arm.adjuster for arm in comparison.arms):
         return f"What becomes of the scene around “{comparison.concept.placeholder}”"
     gains = context_gains(comparison)
     if gains is not None:
@@ -127,7 +127,7 @@ def context_gains(comparison: Comparison) -> tuple[float, float] | None:
     """Points of context lost by personalising, and the most that an adjustment regained; None if unknown."""
     kept = {arm.name: _means(comparison, arm.name).get("context_kept") for arm in comparison.arms}
     base, personalised = kept.get("base"), kept.get("personalised")
-    adjusted = [kept[arm.name] for arm in comparison.arms if arm.adjustment is not None]
+    adjusted = [kept[arm.name] for arm in comparison.arms if arm.adjuster is not None]
     regained = [value for value in adjusted if value is not None]
     if base is None or personalised is None or not regained:
         return None
@@ -144,7 +144,7 @@ def as_json(comparison: Comparison, **more: Any) -> dict[str, Any]:
         "arms": [
             {
                 "name": arm.name,
-                "adjustment": asdict(arm.adjustment) if arm.adjustment else None,
+                "adjustment": asdict(arm.adjuster) if arm.adjuster else None,
                 "personalised": arm.personalised,
                 "scores": {name: _plain(asdict(s)) for name, s in comparison.summary(arm.name).items()},
             }

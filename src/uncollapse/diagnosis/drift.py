@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..adjustment import Adjustment, adjust
+from ..adjusters import Adjuster, Places, Role
 from ..geometry import angle, norm
 from ..learned_embeds import LearnedEmbedding
 from ..vocabulary.inspection import InspectedRow, inspect
@@ -59,7 +59,7 @@ def token_drift(
     embeddings: Sequence[LearnedEmbedding],
     vocabularies: Mapping[str, Vocabulary],
     anchors: Sequence[str],
-    adjustment: Adjustment,
+    adjuster: Adjuster,
     words: int = 5,
 ) -> list[list[TokenDrift]]:
     """The drift of each vector of each embedding, all against the vocabulary at once.
@@ -76,7 +76,7 @@ def token_drift(
         rows, measured = {}, []
         for name, v in embedding.vectors.items():
             c = own[name].anchor_vector(anchor)
-            rows[name] = adjust(v, c, adjustment.alpha, adjustment.beta, adjustment.norm_blend)
+            rows[name] = adjuster.adjust(v, c, Places.all(Role.CONCEPT, v))
             measured += [
                 (each, c, after, own[name].chance) for each, after in zip(v, rows[name], strict=True)
             ]

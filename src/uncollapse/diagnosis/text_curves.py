@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..adjustment import adjust
+from ..adjusters import Places, Role
 from ..components.parts import tokens_and_encoders
 from ..concept import Concept
 from ..metrics.sets.bootstrap import Interval, mean_interval, set_intervals
@@ -60,7 +60,7 @@ def adjusted(
     """
     if any(is_learned(tokenizer, concept.placeholder) for tokenizer, _ in tokens_and_encoders(pipe)):
         return drift_of(pipe, concept, contexts, anchors, encoder)
-    P = adjust(drift.P, drift.Q, concept.alpha, concept.beta, concept.norm_blend)
+    P = concept.adjuster.adjust(drift.P, drift.Q, Places.all(Role.REST, drift.P))
     pooled = 1 - torch.cosine_similarity(P.double(), drift.Q.double(), dim=-1)
     return replace(drift, P=P, pooled=pooled)
 

@@ -70,7 +70,7 @@ class Point:
             return {}
         comparison = self.pictures.comparison
         return {
-            name + (TEA if arm.adjustment else ""): value
+            name + (TEA if arm.adjuster else ""): value
             for arm in comparison.arms
             for name, value in figures(comparison, arm.name).items()
         }
@@ -173,7 +173,7 @@ def diagnosing_trajectory(
             on_checkpoint(1)
             yield _with_point(known, point)
             if pictures is not None:
-                arms = [PERSONALISED, Arm(f"TEA α {ALPHA:g}", moved.adjustment)]
+                arms = [PERSONALISED, Arm(f"TEA α {ALPHA:g}", moved.adjuster)]
                 *_, drawn = draw_pictures(tuned, concept, pictures, arms, base=base, on_images=on_images)
                 point = replace(point, pictures=drawn)
             known = _with_point(known, point)

@@ -170,7 +170,7 @@ def picture_rows(found: TrainingDiagnosis) -> tuple[list[str], list[Row]]:
             asked = comparison.prompts[i].template.replace("{}", "…")
             rows.append(
                 (
-                    arm.name if arm.adjustment else asked,
+                    arm.name if arm.adjuster else asked,
                     [each[i * len(comparison.seeds)].image for each in drawn],
                 )
             )

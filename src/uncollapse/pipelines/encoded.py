@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from ..adjustment import turn_and_scale
+from ..adjusters import Adjuster, Places, Role
 from ..alignment import ALONE, align
 from ..concept import Concept
 from .encode_step import compare, tensors_in
@@ -41,15 +41,15 @@ class Encoded:
     shares: dict[Owners, Any]
 
     def adjusted(self, concepts: Sequence[Concept]) -> Any:
-        """A new tree like ``result``, with each share moved by its concepts' settings."""
-        settings = [_mean_settings([concepts[number] for number in owners]) for owners in self.shares]
+        """A new tree like ``result``, with each share moved by its concepts' adjusters."""
+        adjusters = [_shared([concepts[number].adjuster for number in owners]) for owners in self.shares]
 
         def move(own: Tensor, anchor: Tensor, *shares: Tensor) -> Tensor:
             moved = own.clone()
-            for (alpha, own_norm, anchor_norm), share in zip(settings, shares, strict=True):
+            for adjuster, share in zip(adjusters, shares, strict=True):
                 if share.any():
-                    new = turn_and_scale(own, anchor, alpha, own_norm, anchor_norm, mask=share)
-                    moved = torch.where(share.unsqueeze(-1), new, moved)
+                    places = Places(share.to(torch.int8) * int(Role.CONTEXT), share)
+                    moved = torch.where(share.unsqueeze(-1), adjuster.adjust(own, anchor, places), moved)
             return moved
 
         return compare(move, self.result, self.anchor, *self.shares.values())
@@ -71,10 +71,9 @@ class Encoded:
         return sum(tensor.nbytes for tensor in {id(tensor): tensor for tensor in held}.values())
 
 
-def _mean_settings(concepts: Sequence[Concept]) -> list[float]:
-    """alpha, own_norm, anchor_norm."""
-    each = [(c.alpha, *c.adjustment.norm_weights) for c in concepts]
-    return [sum(values) / len(each) for values in zip(*each, strict=True)]
+def _shared(adjusters: Sequence[Adjuster]) -> Adjuster:
+    first, *others = adjusters
+    return first.shared(others) if others else first
 
 
 def by_ids(

@@ -62,7 +62,8 @@ class Schedule:
         return compare(lambda tensor: _exchanged(tensor, pairs), tensors)
 
     def _at(self, progress: float, concepts: Sequence[Concept]) -> list[Concept]:
-        return [replace(c, alpha=c.alpha * float(self.factor(progress))) for c in concepts]
+        factor = float(self.factor(progress))
+        return [replace(c, adjuster=c.adjuster.weakened(factor)) for c in concepts]
 
 
 def _exchanged(tensor: Tensor, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:

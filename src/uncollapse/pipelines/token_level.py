@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ..adjustment import adjust
+from ..adjusters import Places, Role
 from ..anchors import anchor_token_ids, anchor_vector
 from ..concept import Concept
 from ..errors import EmbeddingError, PipelineError, PlaceholderError
@@ -38,7 +38,8 @@ def rewrite_rows(tokenizer, text_encoder: nn.Module, concept: Concept) -> Callab
     learned = table[ids].clone()
     _check_rows(names, learned)
     c = anchor_vector(table, anchor_token_ids(tokenizer, concept.anchor))
-    _write(text_encoder, ids, adjust(learned, c, concept.alpha, concept.beta, concept.norm_blend))
+    places = Places.all(Role.CONCEPT, learned)
+    _write(text_encoder, ids, concept.adjuster.adjust(learned, c, places))
 
     def undo() -> None:
         vocabulary = tokenizer.get_vocab()  # a token that was unloaded meanwhile has no row to restore

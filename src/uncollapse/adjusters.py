@@ -1,0 +1,125 @@
+"""The one seam through which vectors are changed: what an adjuster is given, and what it gives back.
+
+An adjuster is a frozen dataclass of settings with one method. It gets a whole row of vectors, the anchor's
+row beside it, partner by partner, and for each vector whose it is and what *role* it plays:
+
+    CONCEPT   the concept's own tokens
+    CONTEXT   the other words of the prompt
+    REST      what no single word stands for: BOS, EOS, padding, a template's tokens, pooled vectors
+    NONE      what follows no concept: another row of the batch, a mask
+
+so that one which looks at every vector alone (the paper's, ``adjustment.Adjustment``) fits as well as one
+which looks at a vector's neighbours. Whoever writes one registers it under a name, and the commands know it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar, TypeVar
+
+import torch
+from torch import Tensor
+
+from .errors import AdjustmentError
+
+__all__ = ["ADJUSTERS", "Adjuster", "Places", "Role", "registered"]
+
+
+class Role(IntEnum):
+    """What a vector stands for in its prompt."""
+
+    NONE = 0
+    CONCEPT = 1
+    CONTEXT = 2
+    REST = 3
+
+
+@dataclass(frozen=True)
+class Places:
+    """Whose the vectors of a row are.
+
+    Args:
+        role: a ``Role`` for each vector, ``[..., tokens]``, int8.
+        mine: the vectors that the adjuster may move, ``[..., tokens]``, boolean: those of its concept, and
+            those that all concepts of the prompt share.
+    """
+
+    role: Tensor
+    mine: Tensor
+
+    @classmethod
+    def all(cls, role: Role, vectors: Tensor) -> Places:
+        """All of ``vectors [..., dim]`` in one role, and the adjuster's own."""
+        shape, device = vectors.shape[:-1], vectors.device
+        return cls(
+            torch.full(shape, int(role), dtype=torch.int8, device=device),
+            torch.ones(shape, dtype=torch.bool, device=device),
+        )
+
+
+@dataclass(frozen=True)
+class Adjuster(ABC):
+    """How vectors are changed. A subclass adds its settings as fields, and ``adjust``.
+
+    ``name`` is what commands and files call it, ``title`` what people read, ``levels`` where it is meant to
+    be used: at the "token" level it gets a concept's learned rows, all in the role CONCEPT; at the "prompt"
+    level the rows of a text encoder's output.
+    """
+
+    name: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+    levels: ClassVar[frozenset[str]] = frozenset({"token", "prompt"})
+
+    @abstractmethod
+    def adjust(self, row: Tensor, anchor: Tensor, places: Places) -> Tensor:
+        """The row as it is to be.
+
+        Args:
+            row: the prompt's vectors, ``[..., tokens, dim]``; at token level the learned rows.
+            anchor: where each may move to, broadcast against ``row``.
+            places: whose they are.
+
+        Returns: ``[..., tokens, dim]``, in the dtype and on the device of ``row``. What it holds at places
+            that are not ``places.mine`` is not used.
+        """
+
+    def shared(self, others: Sequence[Adjuster]) -> Adjuster:
+        """What vectors follow that this concept shares with others', such as the words between two.
+
+        Raises: AdjustmentError, unless all are the same; one that can be mixed with others says how.
+        """
+        for other in others:
+            if other != self:
+                raise AdjustmentError(
+                    f"apply(): {self.label} and {other.label} cannot share the words of a prompt that both "
+                    "their concepts are in. Give both concepts the same adjuster and settings."
+                )
+        return self
+
+    def weakened(self, factor: float) -> Adjuster:
+        """The same at a share of its strength, as a schedule asks for it; 0 changes nothing of a direction.
+
+        Raises: AdjustmentError, for one that has no strength.
+        """
+        raise AdjustmentError(
+            f"apply(): {self.label} has no strength that could follow a schedule. Leave the schedule out."
+        )
+
+    @property
+    def label(self) -> str:
+        """What people read of it and its settings: "TEA α 0.2"."""
+        return self.title or type(self).__name__
+
+
+A = TypeVar("A", bound=type[Adjuster])
+ADJUSTERS: dict[str, type[Adjuster]] = {}
+"""By name, in the order in which they were registered."""
+
+
+def registered(adjuster: A) -> A:
+    """Make an adjuster known to the commands, by its ``name``. A class decorator."""
+    ADJUSTERS[adjuster.name] = adjuster
+    return adjuster
