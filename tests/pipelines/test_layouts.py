@@ -9,7 +9,7 @@ import torch
 
 import uncollapse as uc
 from toys.layouts import LAYOUTS, encode_any, flux, sd3
-from uncollapse.components.parts import text_encoders
+from uncollapse.components import text_encoders
 from uncollapse.pipelines import prompt_level
 from uncollapse.pipelines.encode_step import tensors_in
 

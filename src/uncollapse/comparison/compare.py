@@ -12,15 +12,13 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, Protocol
 
-from torch.nn import Module
-
 from ..adjusters import Adjuster
 from ..adjustment import Adjustment
+from ..components import without_adapters
 from ..concept import Concept
 from ..metrics import Share, Spread, share, spread_over_seeds
 from ..models.generation import GenerationSettings, generate
 from ..pipelines import apply
-from ..pipelines.anchor_encoder import adapters_off
 from ..placeholders import substitute
 
 if TYPE_CHECKING:
@@ -52,7 +50,7 @@ class Arm:
     def drawing(self, pipe: Any, concept: Concept, base: Any = None) -> AbstractContextManager[Any]:
         """The context in which the pipeline draws this arm; ``base`` as for ``apply``."""
         if not self.personalised:
-            return adapters_off(part for part in pipe.components.values() if isinstance(part, Module))
+            return without_adapters(pipe)
         if self.adjuster is None:
             return nullcontext()
         negative_encoder = self.negative_encoder or concept.negative_encoder

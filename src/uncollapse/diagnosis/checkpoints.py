@@ -12,17 +12,18 @@ from typing import Any
 
 import torch
 
+from ..components import encoders_of, token_table
 from ..errors import FileFormatError
 from ..learned_embeds import load_into, read
 from ..learned_embeds.embedding import match_encoders
-from ..learned_embeds.loading import encoders_of
 from ..models.custom_diffusion import load_custom_diffusion
 from ..models.loading import load_lora
-from ..pipelines.token_level import token_table
 from ..placeholders import learned_tokens
 from ..trajectory import Checkpoint, Trajectory
 
 __all__ = ["states"]
+
+OUTCOME = "a checkpoint's rows cannot be put in it. Load the text encoder unquantised, on one device."
 
 
 def states(
@@ -46,13 +47,15 @@ def states(
 @contextmanager
 def _embedding(trajectory: Trajectory, checkpoint: Checkpoint, pipe: Any, _: Any) -> Iterator[Any]:
     path, placeholder = trajectory.path(checkpoint), trajectory.placeholder
-    parts = encoders_of(pipe)
+    parts = encoders_of(pipe, "diagnose")
     if not any(learned_tokens(tokenizer, placeholder) for tokenizer, _ in parts.values()):
         load_into(pipe, path, placeholder)
         yield pipe
         return
     embedding = read(path)
-    widths = {name: token_table(encoder).shape[-1] for name, (_, encoder) in parts.items()}
+    widths = {
+        name: token_table(encoder, "diagnose", OUTCOME).shape[-1] for name, (_, encoder) in parts.items()
+    }
     for name, own in match_encoders(embedding, widths, type(pipe).__name__).items():
         tokenizer, encoder = parts[own]
         tokens, rows = learned_tokens(tokenizer, placeholder), embedding.vectors[name]
@@ -61,7 +64,7 @@ def _embedding(trajectory: Trajectory, checkpoint: Checkpoint, pipe: Any, _: Any
                 f"{path}: holds {len(rows)} vectors, but the checkpoints before it {len(tokens)}, so it is "
                 "of another training. Keep a manifest and its own files together."
             )
-        table = token_table(encoder)
+        table = token_table(encoder, "diagnose", OUTCOME)
         with torch.no_grad():
             table[tokenizer.convert_tokens_to_ids(tokens)] = rows.to(table)
     yield pipe

@@ -12,10 +12,10 @@ from typing import Any
 from torch import Tensor
 
 from ..adjustment import Adjustment
+from ..components import encoders_of
 from ..concept import Concept
 from ..errors import UncollapseError
 from ..learned_embeds import LearnedEmbedding
-from ..learned_embeds.loading import encoders_of
 from ..pipelines import apply
 from ..vocabulary.tables import Vocabulary
 from .contexts import Contexts
@@ -172,7 +172,7 @@ def _read(
 ) -> Iterator[Diagnosis]:
     """One text encoder after the other."""
     try:
-        encoders = list(encoders_of(pipe))
+        encoders = list(encoders_of(pipe, "diagnose"))
     except UncollapseError as error:
         yield noted(known, f"Prompt level left out: {error}")
         return

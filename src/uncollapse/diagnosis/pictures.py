@@ -20,7 +20,6 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn import Module
 
 from ..adjustment import Adjustment
 from ..comparison.compare import (
@@ -33,12 +32,11 @@ from ..comparison.compare import (
     UserPrompt,
     compare,
 )
-from ..components.parts import tokens_and_encoders
+from ..components import has_adapters, tokens_and_encoders
 from ..concept import Concept
 from ..metrics import Share
 from ..metrics.sets.bootstrap import Interval, mean_interval
 from ..models.generation import GenerationSettings
-from ..pipelines.anchor_encoder import adapters_off
 from ..placeholders import is_learned
 from .contexts import Contexts
 
@@ -194,9 +192,6 @@ def _joined(one: Comparison, other: Comparison) -> Comparison:
 
 def _has_base(pipe: Any, concept: Concept, base: Any) -> bool:
     """Whether there is a model to draw the plain word with: another, or this one less what it learned."""
-    if base is not None:
+    if base is not None or has_adapters(pipe):
         return True
-    with adapters_off(part for part in pipe.components.values() if isinstance(part, Module)) as had_adapters:
-        if had_adapters:
-            return True
     return any(is_learned(tokenizer, concept.placeholder) for tokenizer, _ in tokens_and_encoders(pipe))

@@ -30,17 +30,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Module
 
+from ..components import DENOISERS, denoiser, without_adapters
 from ..concept import Concept
 from ..errors import PipelineError
 from ..metrics.sets.bootstrap import Interval, mean_interval
-from ..pipelines.anchor_encoder import adapters_off
 from ..pipelines.encoder_calls import routing
 
 __all__ = ["Probe", "ProbeSettings", "Response", "base_response", "probe", "response"]
 
-DENOISERS = ("unet", "transformer")
 BARE = "a photo of {}"
 
 
@@ -152,7 +150,7 @@ def base_response(
     """The base model's response to the anchor word: of ``base``, or of ``pipe`` with its adapters off."""
     if base is not None:
         return response(base, concept.anchor, templates, settings, bare)
-    with adapters_off(part for part in pipe.components.values() if isinstance(part, Module)):
+    with without_adapters(pipe):
         return response(pipe, concept.anchor, templates, settings, bare)
 
 
@@ -220,8 +218,7 @@ def _noise_level(pipe: Any, share: float) -> float:
 
 def _without_guidance(pipe: Any) -> dict[str, float]:
     """Guidance off, where it is done by a second denoiser call and not by an input of the denoiser."""
-    denoiser = next((part for name in DENOISERS if (part := getattr(pipe, name, None)) is not None), None)
-    guided_inside = getattr(getattr(denoiser, "config", None), "guidance_embeds", False)
+    guided_inside = getattr(getattr(denoiser(pipe), "config", None), "guidance_embeds", False)
     takes_it = "guidance_scale" in inspect.signature(type(pipe).__call__).parameters
     return {"guidance_scale": 1.0} if takes_it and not guided_inside else {}
 

@@ -24,14 +24,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..alignment import ALONE, locate, pair_tokens, phrase_of_tokens
+from ..components import FAMILIES, TextEncoder, Tokenizer, encoders_of
 from ..concept import Concept
 from ..errors import PipelineError
 from ..geometry import norm
-from ..learned_embeds.embedding import FAMILIES
-from ..learned_embeds.loading import encoders_of
 from ..pipelines.anchor_encoder import base_encoder
 from ..placeholders import learned_tokens, substitute
 from .contexts import Contexts
@@ -76,13 +75,13 @@ class PromptDrift:
     Q: Tensor
 
 
-def encoder_of(pipe: Any, name: str | None = None) -> tuple[Any, nn.Module]:
+def encoder_of(pipe: Any, name: str | None = None) -> tuple[Tokenizer, TextEncoder]:
     """A tokenizer and text encoder that can be diagnosed, a CLIP or a T5: by its name in ``encoders_of``, or
     the pipeline's first.
 
     Raises: PipelineError.
     """
-    parts = encoders_of(pipe)
+    parts = encoders_of(pipe, "diagnose")
     tokenizer, encoder = parts[name or next(iter(parts))]
     kind = getattr(getattr(encoder, "config", None), "model_type", type(encoder).__name__)
     if kind not in FAMILIES:
@@ -100,7 +99,7 @@ def token_counts(pipe: Any, name: str | None = None) -> tuple[Any, int]:
 
 
 @torch.inference_mode()
-def encode(tokenizer: Any, encoder: nn.Module, sentences: Sequence[str]) -> list[Encoded]:
+def encode(tokenizer: Any, encoder: TextEncoder, sentences: Sequence[str]) -> list[Encoded]:
     """Every sentence without padding: those of one length together, shortest first, at no waste."""
     texts = [_spelled(tokenizer, sentence) for sentence in sentences]
     rows = [tuple(_ids(tokenizer, text)) for text in texts]
@@ -173,7 +172,7 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
     return tokenizer(text)["input_ids"]
 
 
-def _device(encoder: nn.Module) -> torch.device:
+def _device(encoder: TextEncoder) -> torch.device:
     return next(encoder.parameters()).device
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..adjusters import Places, Role
-from ..components.parts import tokens_and_encoders
+from ..components import tokens_and_encoders
 from ..concept import Concept
 from ..metrics.sets.bootstrap import Interval, mean_interval, set_intervals
 from ..metrics.sets.distances import distances

@@ -20,9 +20,9 @@ from typing import Any
 import torch
 
 from ..comparison.compare import PERSONALISED, Arm
+from ..components import encoders_of
 from ..concept import Concept
 from ..errors import UncollapseError
-from ..learned_embeds.loading import encoders_of
 from ..metrics.sets.bootstrap import Interval
 from ..pipelines import apply
 from ..trajectory import Trajectory
@@ -215,7 +215,7 @@ def _with_point(known: TrainingDiagnosis, point: Point) -> TrainingDiagnosis:
 def _anchors(pipe: Any, sentences: Sequence[str]) -> tuple[dict[str, list[Encoded]], tuple[str, ...]]:
     """The plain word's sentences as each text encoder hears them; those that cannot be asked are noted."""
     found, notes = {}, []
-    for name in encoders_of(pipe):
+    for name in encoders_of(pipe, "diagnose"):
         try:
             found[name] = encode(*encoder_of(pipe, name), sentences)
         except UncollapseError as error:

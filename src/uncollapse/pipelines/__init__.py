@@ -11,7 +11,6 @@
     encoded          both prompts, encoded and paired: all that an adjustment needs but the settings
     cache            encoded prompts kept for the next call
     anchor_encoder   the frozen base encoder, for the anchor twin
-    components       which of a pipeline's parts encode text
 
 Nothing here imports diffusers: a pipeline is whatever has these parts.
 """

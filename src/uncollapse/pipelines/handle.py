@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from ..anchors import check_anchor
-from ..components.parts import inner_pipelines, text_encoders, tokens_and_encoders
+from ..components import inner_pipelines, text_encoders, tokens_and_encoders
 from ..concept import Concept
 from ..errors import AdjustmentError, PipelineError, PlaceholderError
 from ..placeholders import is_learned, learned_tokens

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import torch
 
 from ..alignment import ALONE, align, locate, pair_tokens, phrase_of_tokens, read
+from ..components import tokenizers
 from ..concept import Concept
 from ..placeholders import substitute
 
-__all__ = ["Pairing", "pair", "same_text", "to_twin", "tokenizers"]
+__all__ = ["Pairing", "pair", "same_text", "to_twin"]
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,6 @@ class Pairing:
 def to_twin(concepts: Sequence[Concept], text: str) -> str:
     """The prompt with anchors for placeholders."""
     return substitute(text, [(c.placeholder, c.anchor) for c in concepts]).new_text
-
-
-def tokenizers(pipe) -> list:
-    """The pipeline's tokenizers, also those inside processors."""
-    parts = (getattr(part, "tokenizer", part) for part in pipe.components.values())
-    return [part for part in parts if callable(getattr(part, "convert_ids_to_tokens", None))]
 
 
 def pair(pipe, concepts: Sequence[Concept], prompt: Sequence[int], anchor: Sequence[int]) -> Pairing:

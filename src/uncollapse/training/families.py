@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..components import DENOISERS, Pipeline, denoiser
 from ..errors import PipelineError, TrainingError
 
 __all__ = ["Conditions", "Diffusion", "Family", "Flow", "family_of", "noise_levels"]
@@ -24,14 +25,14 @@ Conditions = dict[str, Tensor]  # what the denoiser is told of each picture, bat
 class Family:
     """One pipeline, as the trainers see it."""
 
-    def __init__(self, pipe: Any) -> None:
+    def __init__(self, pipe: Pipeline) -> None:
         self.pipe = pipe
         self.device = self.denoiser.device
 
     @property
     def denoiser(self) -> Any:
         """The U-Net or transformer."""
-        raise NotImplementedError
+        return denoiser(self.pipe)
 
     @property
     def resolution(self) -> int:
@@ -56,16 +57,12 @@ class Family:
 class Diffusion(Family):
     """Stable Diffusion 1 and 2, and XL."""
 
-    def __init__(self, pipe: Any) -> None:
+    def __init__(self, pipe: Pipeline) -> None:
         super().__init__(pipe)
         from diffusers import DDPMScheduler
 
         self.scheduler = DDPMScheduler.from_config(pipe.scheduler.config)
         self.is_xl = hasattr(pipe, "text_encoder_2")
-
-    @property
-    def denoiser(self) -> Any:
-        return self.pipe.unet
 
     @property
     def resolution(self) -> int:
@@ -145,10 +142,6 @@ class Flow(Family):
     GUIDANCE = 1.0  # told to a guidance-distilled model, so that what it learns needs no stronger
 
     @property
-    def denoiser(self) -> Any:
-        return self.pipe.transformer
-
-    @property
     def resolution(self) -> int:
         return self.pipe.default_sample_size * self.pipe.vae_scale_factor
 
@@ -200,7 +193,7 @@ def _squared(predicted: Tensor, target: Tensor) -> Tensor:
     return (predicted.float() - target.float()).pow(2).flatten(1).mean(1)
 
 
-PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "vae", "unet", "transformer")
+PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "vae", *DENOISERS)
 FAMILIES: dict[str, type[Family]] = {
     "StableDiffusionPipeline": Diffusion,
     "StableDiffusionXLPipeline": Diffusion,
@@ -208,7 +201,7 @@ FAMILIES: dict[str, type[Family]] = {
 }
 
 
-def family_of(pipe: Any) -> Family:
+def family_of(pipe: Pipeline) -> Family:
     """The family that a pipeline belongs to.
 
     Raises: PipelineError, for one that none of the trainers knows, or that was loaded without a part.

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 
+from ..components import Pipeline, modules
 from ..errors import OutputError
 from ..output import check_writable
 from ..trajectory import NAME, Trajectory
@@ -38,7 +37,7 @@ METHODS: dict[type[Settings], Callable] = {
 
 
 def train(
-    pipe: Any,
+    pipe: Pipeline,
     photos: str | Path,
     folder: str | Path,
     settings: Settings,
@@ -107,7 +106,7 @@ def _check_folder(folder: Path, resume: bool) -> None:
 @contextmanager
 def _frozen(family: Family, settings: Settings) -> Iterator[None]:
     """Nothing of the pipeline takes gradients, but what a method adds; as it was, afterwards."""
-    models = [part for part in family.pipe.components.values() if isinstance(part, nn.Module)]
+    models = modules(family.pipe).values()
     took = [(parameter, parameter.requires_grad) for model in models for parameter in model.parameters()]
     modes = [(module, module.training) for model in models for module in model.modules()]
     checkpointing = settings.gradient_checkpointing and not family.denoiser.is_gradient_checkpointing
