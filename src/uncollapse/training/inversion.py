@@ -162,7 +162,9 @@ class _Rows:
     def stay_on_sphere(self) -> None:
         """Put the rows there, and take from every gradient to come what points off it."""
         for one in self.learned.values() if self.settings.norm_preserving else ():
-            one.rows.register_hook(lambda gradient, rows=one.rows: _along_sphere(gradient, rows.detach()))
+            one.rows.register_hook(  # type: ignore[no-untyped-call, unused-ignore]
+                lambda gradient, rows=one.rows: _along_sphere(gradient, rows.detach())
+            )
         self.hold_norm()
 
     @torch.no_grad()
