@@ -38,7 +38,6 @@ from uncollapse.training.latents import encode_pictures
 from uncollapse.training.learner import Learner, Task
 from uncollapse.training.photos import read_pictures
 from uncollapse.training.templates import DESCRIPTIONS
-from uncollapse.training.textual_inversion import textual_inversion
 
 RESULTS = Path(__file__).parent / "results"
 TOKEN = "<my-concept>"
@@ -60,7 +59,7 @@ class Step:
 def ours(pipe: Any, pictures: torch.Tensor, settings: TextualInversion) -> Iterator[Step]:
     """Our learner's steps, one after the other."""
     task = Task(family_of(pipe), encode_pictures(pipe, pictures), Path(), {}, None)  # type: ignore[arg-type]
-    with textual_inversion(task, settings) as learner:
+    with settings.learner(task) as learner:
         [rows] = learner.groups[0].parameters.values()
         for loss in losses_of(learner, settings.lr):
             yield Step(loss, rows.detach()[0].clone())

@@ -25,7 +25,6 @@ from recorder import Recorder
 from textual_inversion import TOKEN, loaded, losses_of, ours, photos_of_the_miniature, usual
 
 from uncollapse.training import DreamBoothLoRA, TextualInversion
-from uncollapse.training.dreambooth_lora import dreambooth_lora
 from uncollapse.training.families import family_of
 from uncollapse.training.latents import encode_pictures
 from uncollapse.training.learner import Task
@@ -39,7 +38,7 @@ LORA = DreamBoothLoRA(placeholder="sks cat", class_word="cat", batch_size=1)
 def lora(pipe: Any, pictures: torch.Tensor, settings: DreamBoothLoRA) -> Iterator[float]:
     """The losses of our DreamBooth-LoRA's steps."""
     task = Task(family_of(pipe), encode_pictures(pipe, pictures), Path(), {}, None)  # type: ignore[arg-type]
-    with dreambooth_lora(task, settings) as learner:
+    with settings.learner(task) as learner:
         yield from losses_of(learner, settings.lr)
 
 

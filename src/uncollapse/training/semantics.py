@@ -37,4 +37,5 @@ def semantic_distance(pipe: Any, phrase: str, class_phrase: str) -> Tensor:
 def _meaning(tokenizer: Any, encoder: Any, text: str) -> Tensor:
     """The last hidden state at the end of the text, ``[1, dim]``."""
     ids = tokenizer(text, return_tensors="pt", truncation=True).input_ids.to(encoder.device)
-    return encoder(ids).last_hidden_state[:, -1].float()
+    states: Tensor = encoder(ids).last_hidden_state
+    return states[:, -1].float()
