@@ -22,6 +22,7 @@ SLOW = """
 import os, signal, sys
 import uncollapse.training.loop as loop
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
 take_step = loop._Run.take_step
 
 def pressed_at_two(self):
