@@ -25,6 +25,7 @@ from ..concept import Concept
 from ..errors import UncollapseError
 from ..metrics.sets.bootstrap import Interval
 from ..pipelines import apply
+from ..training import METHODS
 from ..trajectory import Trajectory
 from .checkpoints import states
 from .contexts import Contexts
@@ -203,7 +204,7 @@ def change_point(values: Sequence[float]) -> int | None:
 
 
 def _norm_rule(trajectory: Trajectory) -> dict[str, Any]:
-    return {} if trajectory.method in ("textual-inversion", "reversion") else {"beta": PROMPT_BETA}
+    return {} if METHODS[trajectory.method].level == "token" else {"beta": PROMPT_BETA}
 
 
 def _with_point(known: TrainingDiagnosis, point: Point) -> TrainingDiagnosis:

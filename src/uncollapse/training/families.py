@@ -66,7 +66,7 @@ class Diffusion(Family):
 
     @property
     def resolution(self) -> int:
-        return self.denoiser.config.sample_size * self.pipe.vae_scale_factor
+        return int(self.denoiser.config.sample_size * self.pipe.vae_scale_factor)
 
     def encode(self, prompts: list[str]) -> Conditions:
         encoded = self.pipe.encode_prompt(
@@ -102,19 +102,23 @@ class Diffusion(Family):
             size = torch.tensor([[height, width, 0, 0, height, width]], dtype=dtype, device=noisy.device)
             pooled = conditions["pooled"].to(dtype)
             more["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": size.expand(len(noisy), -1)}
-        return self.denoiser(noisy.to(dtype), t, conditions["prompt_embeds"].to(dtype), **more).sample
+        sample: Tensor = self.denoiser(
+            noisy.to(dtype), t, conditions["prompt_embeds"].to(dtype), **more
+        ).sample
+        return sample
 
     def _target(self, latents: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         kind = self.scheduler.config.prediction_type
         if kind == "v_prediction":
-            return self.scheduler.get_velocity(latents, noise, t)
+            velocity: Tensor = self.scheduler.get_velocity(latents, noise, t)
+            return velocity
         return {"epsilon": noise, "sample": latents}[kind]
 
     def _weights(self, t: Tensor, ceiling: float) -> Tensor:
         """Min-SNR-γ (arXiv 2303.09556, eq. 8): min(SNR, γ) for x₀, over SNR for ε, over SNR + 1 for v."""
         from diffusers.training_utils import compute_snr
 
-        snr = compute_snr(self.scheduler, t)
+        snr: Tensor = compute_snr(self.scheduler, t)
         kind = self.scheduler.config.prediction_type
         per = {"epsilon": snr, "v_prediction": snr + 1, "sample": torch.ones_like(snr)}[kind]
         return snr.clamp(max=ceiling) / per.clamp(min=1e-8)
@@ -143,7 +147,7 @@ class Flow(Family):
 
     @property
     def resolution(self) -> int:
-        return self.pipe.default_sample_size * self.pipe.vae_scale_factor
+        return int(self.pipe.default_sample_size * self.pipe.vae_scale_factor)
 
     def encode(self, prompts: list[str]) -> Conditions:
         longest = min(512, self.pipe.tokenizer_2.model_max_length)
@@ -170,7 +174,8 @@ class Flow(Family):
         return _squared(flow, self._packed(noise - latents))
 
     def _packed(self, latents: Tensor) -> Tensor:
-        return self.pipe._pack_latents(latents, *latents.shape)
+        packed: Tensor = self.pipe._pack_latents(latents, *latents.shape)
+        return packed
 
     def _predict(self, noisy: Tensor, sigma: Tensor, conditions: Conditions) -> Tensor:
         transformer, dtype = self.denoiser, self.denoiser.dtype
@@ -178,7 +183,7 @@ class Flow(Family):
         where = self.pipe._prepare_latent_image_ids(n, height // 2, width // 2, noisy.device, dtype)
         prompt_embeds = conditions["prompt_embeds"].to(dtype)
         guided = transformer.config.guidance_embeds
-        return transformer(
+        sample: Tensor = transformer(
             hidden_states=self._packed(noisy).to(dtype),
             timestep=sigma.to(dtype),
             guidance=torch.full((n,), self.GUIDANCE, device=noisy.device) if guided else None,
@@ -187,6 +192,7 @@ class Flow(Family):
             txt_ids=torch.zeros(prompt_embeds.shape[1], 3, device=noisy.device, dtype=dtype),
             img_ids=where,
         ).sample
+        return sample
 
 
 def _squared(predicted: Tensor, target: Tensor) -> Tensor:
