@@ -17,7 +17,8 @@ from torch.nn import Module
 from ..adjusters import Adjuster
 from ..adjustment import Adjustment
 from ..concept import Concept
-from ..metrics import Share, Spread, share, spread_over_seeds
+from ..metrics import Score, Share, Spread, share, spread_over_seeds
+from ..metrics.scores import present
 from ..models.generation import GenerationSettings, generate
 from ..pipelines import apply
 from ..pipelines.anchor_encoder import adapters_off
@@ -26,7 +27,7 @@ from ..placeholders import substitute
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Score = float | bool
+Value = float | bool
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class UserPrompt:
         return " ".join(self.template.replace("{}", " ").split())
 
 
-Measure = Callable[[Sequence["Image"], Sequence[ContextPrompt]], list[dict[str, Score]]]
+Measure = Callable[[Sequence["Image"], Sequence[ContextPrompt]], list[dict[str, Value]]]
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Record:
     context: str
     seed: int
     image: Image
-    scores: dict[str, Score]
+    scores: dict[str, Value]
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,11 @@ class Comparison:
     def of(self, arm: str) -> list[Record]:
         """The records of one arm: prompts in order, the seeds of each together."""
         return [record for record in self.records if record.arm == arm]
+
+    @property
+    def scores(self) -> list[Score]:
+        """Those that any record has, in the order of the tables."""
+        return present({name for record in self.records for name in record.scores})
 
     def summary(self, arm: str) -> dict[str, Share | Spread]:
         """Yes/no scores as a share with its interval, others as a mean with its spread over seeds."""
@@ -181,8 +187,8 @@ def compare(
 
 def _measured(
     measures: Sequence[Measure], images: Sequence[Image], prompts: Sequence[ContextPrompt]
-) -> list[dict[str, Score]]:
-    scores: list[dict[str, Score]] = [{} for _ in images]
+) -> list[dict[str, Value]]:
+    scores: list[dict[str, Value]] = [{} for _ in images]
     for measure in measures:
         for score, more in zip(scores, measure(images, prompts), strict=True):
             score.update(more)

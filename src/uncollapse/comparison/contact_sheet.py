@@ -15,14 +15,15 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..errors import UncollapseError
-from ..metrics import Share
+from ..metrics import Score, Share, Spread
+from ..metrics.scores import Question, first_that_answers
 from .compare import Arm, Comparison, Record
 from .summary import headline
 
 TILE, GAP, MARGIN, LABEL_WIDTH = 176, 18, 36, 190
 INK, MUTED, LINE = "#1c2128", "#606a76", "#dde2e8"
 GOOD, BAD, NEUTRAL = "#1a8f57", "#cf3f3f", "#55708f"
-BADGES = {"context_kept": "asked-for scene", "identity_kept": "likeness"}
+QUESTIONS: tuple[Question, ...] = ("context", "likeness", "quality", "prompt")  # answered at the foot
 
 
 def contact_sheet(
@@ -146,19 +147,30 @@ def _prompt_row(page: _Page, comparison: Comparison, prompt: int) -> None:
     for column, arm in enumerate(comparison.arms):
         record = comparison.of(arm.name)[prompt * len(comparison.seeds)]
         page.picture(record.image, _column_x(column), top, TILE)
-        _badges(page, arm, record, _column_x(column), top + TILE + 7)
-    judged = any(name in record.scores for name in BADGES)
+        _badges(page, _shown(comparison, arm), record, _column_x(column), top + TILE + 7)
+    judged = any(score.share and score.on_sheet for score in comparison.scores)
     page.skip(TILE + (34 if judged else 0) + 14)
 
 
-def _badges(page: _Page, arm: Arm, record: Record, x: int, y: int) -> None:
-    for name, label in BADGES.items():
-        if name not in record.scores or (name == "identity_kept" and not arm.personalised):
-            continue  # the base model was not asked for this individual
-        mark = _mark(bool(record.scores[name]))
+def _badges(page: _Page, scores: Sequence[Score], record: Record, x: int, y: int) -> None:
+    for score in scores:
+        if not score.share or score.name not in record.scores:
+            continue
+        mark = _mark(score.good(bool(record.scores[score.name])))
         page.image.paste(mark, (x, y), mark)
-        page.draw.text((x + 18, y), label, MUTED, _font(11))
-        x += 26 + round(_font(11).getlength(label))
+        page.draw.text((x + 18, y), score.badge, MUTED, _font(11))
+        x += 26 + round(_font(11).getlength(score.badge))
+
+
+def _shown(comparison: Comparison, arm: Arm) -> list[Score]:
+    """The scores that mean something under this arm's pictures."""
+    return [
+        score
+        for score in comparison.scores
+        if score.on_sheet
+        # the base model was not asked for this individual
+        and not (score.share and score.answers == "likeness" and not arm.personalised)
+    ]
 
 
 def _feet(page: _Page, comparison: Comparison) -> None:
@@ -182,17 +194,22 @@ def _feet(page: _Page, comparison: Comparison) -> None:
 
 
 def _foot(comparison: Comparison, arm: Arm) -> list[tuple[str, str]]:
+    """For each question its figure and what that is, by the first score there is that answers it."""
     summary = comparison.summary(arm.name)
-    figures = []
-    judged = {"context_kept": "show the asked-for scene", "identity_kept": "keep the likeness"}
-    for name, label in judged.items():
-        score = summary.get(name)
-        if isinstance(score, Share) and (name == "context_kept" or arm.personalised):
-            figures.append((f"{score.percent:.0f}%", label))
-    if figures:
-        return figures
-    clip = {"clip_t_context": "CLIP-T context", "clip_i": "CLIP-I likeness"}
-    return [(str(summary[name]), label) for name, label in clip.items() if name in summary]
+    quoted = [
+        first_that_answers(question, [score for score in comparison.scores if score.on_sheet])
+        for question in QUESTIONS
+    ]
+    shown = _shown(comparison, arm)
+    return [
+        (_figure(score, summary[score.name]), score.foot)
+        for score in quoted
+        if score is not None and score in shown and score.name in summary
+    ]
+
+
+def _figure(score: Score, found: Share | Spread) -> str:
+    return score.written(found.percent) if isinstance(found, Share) else score.cell(found)
 
 
 def _column_x(column: int) -> int:
