@@ -29,7 +29,7 @@ import uncollapse as uc
 from uncollapse import miniature
 from uncollapse.cli.bundled import bundled_measures, bundled_pipeline
 from uncollapse.cli.demo import BETA
-from uncollapse.comparison.compare import BASE, PERSONALISED, Arm, Comparison, compare, tea_arms
+from uncollapse.comparison import BASE, PERSONALISED, Arm, Comparison, compare, tea_arms
 from uncollapse.metrics import SCORES, share, spread_over_seeds
 from uncollapse.models.generation import GenerationSettings, generate
 from uncollapse.output import save_text

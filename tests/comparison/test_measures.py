@@ -5,7 +5,7 @@ import pytest
 from toys.clip import make_clip
 from toys.miniature import FakePrompt, Reading
 from toys.pictures import SIZE, picture
-from uncollapse.comparison.measures import clip_measure, judge_measure
+from uncollapse.comparison import clip_measure, judge_measure
 from uncollapse.metrics import SCORES, ClipScorer, clip_i, clip_t
 from uncollapse.metrics.clip import ClipPreprocessing
 

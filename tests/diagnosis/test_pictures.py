@@ -15,7 +15,7 @@ from toys.diagnoses import CONTEXTS, FAST
 from toys.outline import Outline
 from toys.pictures import SIZE, picture, pixels
 from toys.pipelines import add_token, encode, make_pipeline
-from uncollapse.comparison.measures import clip_measure
+from uncollapse.comparison import clip_measure
 from uncollapse.diagnosis.diagnose import diagnose_pipeline
 from uncollapse.diagnosis.pictures import (
     Pictures,

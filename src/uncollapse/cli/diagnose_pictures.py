@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..comparison.compare import Measure
-from ..comparison.measures import clip_measure
+from ..comparison import Measure, clip_measure
 from ..concept import Concept
 from ..diagnosis.contexts import Contexts
 from ..diagnosis.pictures import PictureSettings, picture_prompts

@@ -17,12 +17,13 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from ..errors import UncollapseError
 from ..metrics import Score, Share, Spread
 from ..metrics.scores import Question, first_that_answers
-from .compare import Arm, Comparison, Record
-from .summary import headline
+from .arms import AFTER, BEFORE, Arm
+from .records import Comparison, Record
+from .summary import headline, ways
 
 TILE, GAP, MARGIN, LABEL_WIDTH = 176, 18, 36, 190
 INK, MUTED, LINE = "#1c2128", "#606a76", "#dde2e8"
-GOOD, BAD, NEUTRAL = "#1a8f57", "#cf3f3f", "#55708f"
+GOOD, BAD = AFTER, BEFORE
 QUESTIONS: tuple[Question, ...] = ("context", "likeness", "quality", "prompt")  # answered at the foot
 
 
@@ -94,12 +95,15 @@ def _introduction(comparison: Comparison) -> str:
         f"The model was taught one particular {anchor} from a few photos, under the name “{name}”. Every row "
         "asks for it in another scene; images in a row share one random seed."
     )
-    if not any(arm.adjuster for arm in comparison.arms):
-        return asked
-    return (
-        f"{asked} TEA, test-time embedding adjustment, turns the learned name part of the way (α) back "
-        f"toward “{anchor}” while drawing; nothing is trained again."
-    )
+    said = []
+    for way in ways(comparison):
+        said.append(
+            "TEA, test-time embedding adjustment, turns the learned name part of the way (α) back toward "
+            f"“{anchor}” while drawing"
+            if way == "TEA"
+            else f"{way} is another way to draw the same"
+        )
+    return f"{asked} {'; '.join(said)}; nothing is trained again." if said else asked
 
 
 def _reference_strip(page: _Page, comparison: Comparison, images: Sequence[Image.Image]) -> None:
@@ -120,23 +124,11 @@ def _column_heads(page: _Page, comparison: Comparison) -> None:
     page.text("… is the subject", MARGIN, 13, MUTED)
     for column, arm in enumerate(comparison.arms):
         page.y = top
-        title, says = _head(arm, comparison)
-        page.text(title, _column_x(column), 16, _arm_colour(arm), bold=True, wrap=TILE)
+        title, says = arm.head(comparison.concept)
+        page.text(title, _column_x(column), 16, arm.colour, bold=True, wrap=TILE)
         page.text(says, _column_x(column), 13, MUTED, wrap=TILE)
         bottoms.append(page.y)
     page.skip(max(bottoms) + 12 - page.y)
-
-
-def _head(arm: Arm, comparison: Comparison) -> tuple[str, str]:
-    if not arm.personalised:
-        return "Base model", f"asked for “{comparison.concept.anchor}”"
-    if arm.adjuster is None:
-        return "Personalised", f"asked for “{comparison.concept.placeholder}”"
-    return f"With {arm.name}", "same model, same words"
-
-
-def _arm_colour(arm: Arm) -> str:
-    return NEUTRAL if not arm.personalised else BAD if arm.adjuster is None else GOOD
 
 
 def _prompt_row(page: _Page, comparison: Comparison, prompt: int) -> None:
@@ -186,7 +178,7 @@ def _feet(page: _Page, comparison: Comparison) -> None:
     for column, arm in enumerate(comparison.arms):
         page.y = top
         for row, (figure, label) in enumerate(_foot(comparison, arm)):
-            page.text(figure, _column_x(column), 21, INK if row else _arm_colour(arm), bold=True)
+            page.text(figure, _column_x(column), 21, INK if row else arm.colour, bold=True)
             page.text(label, _column_x(column), 13, MUTED, wrap=TILE)
             page.skip(4)
         bottoms.append(page.y)

@@ -10,10 +10,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..metrics import ClipScorer, clip_i, clip_t
-from .compare import ContextPrompt, Measure, Value
+from .prompts import ContextPrompt
+from .records import Value
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+__all__ = ["Measure", "clip_measure", "judge_measure"]
+
+Measure = Callable[[Sequence["Image"], Sequence[ContextPrompt]], list[dict[str, Value]]]
+"""Images and the prompts they were asked for, to a dictionary of scores an image."""
 
 
 def clip_measure(scorer: ClipScorer, anchor: str, reference_images: Sequence[Image] = ()) -> Measure:

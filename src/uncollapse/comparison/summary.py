@@ -7,12 +7,15 @@ adjustment costs in likeness is said wherever likeness was measured.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
+from ..adjusters import Adjuster
+from ..concept import Concept
 from ..metrics import Score, Share
 from ..metrics.scores import first_that_answers
-from .compare import Arm, Comparison
+from .arms import settings_of
+from .records import Comparison
 
 
 def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -21,17 +24,8 @@ def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
     for arm in comparison.arms:
         found = comparison.summary(arm.name)
         cells = [score.cell(found[score.name]) if score.name in found else "" for score in comparison.scores]
-        rows.append([arm_title(arm, comparison), *cells])
+        rows.append([arm.title(comparison.concept), *cells])
     return ["", *(score.title for score in comparison.scores)], rows
-
-
-def arm_title(arm: Arm, comparison: Comparison) -> str:
-    """An arm in plain words."""
-    if not arm.personalised:
-        return f"Base model, “{comparison.concept.anchor}”"
-    if arm.adjuster is None:
-        return f"Personalised, “{comparison.concept.placeholder}”"
-    return f"With {arm.name}"
 
 
 def table_note(comparison: Comparison) -> str:
@@ -46,7 +40,7 @@ def table_note(comparison: Comparison) -> str:
 def sentence(comparison: Comparison) -> str:
     """What became of the context, arm by arm, and what that cost in likeness."""
     means = {arm.name: _means(comparison, arm.name) for arm in comparison.arms}
-    adjusted = [arm.name for arm in comparison.arms if arm.adjuster is not None]
+    adjusted = [arm.name for arm in comparison.arms if arm.altered]
     before = means.get("personalised", {})
     quoted = _quoted([score for score in comparison.scores if score.name in before])
     if not quoted:
@@ -92,16 +86,24 @@ def _change(what: str, before: float, after: float, score: Score) -> str:
 
 def headline(comparison: Comparison) -> str:
     """A title that claims what the figures show, and no more."""
-    if not any(arm.adjuster for arm in comparison.arms):
+    tried = ways(comparison)
+    if not tried:
         return f"What becomes of the scene around “{comparison.concept.placeholder}”"
+    it = " or ".join(tried)
     gains = context_gains(comparison)
     if gains is not None:
         lost, regained = gains
         if lost >= 20 and regained >= 10:
-            return "A personalised model forgets the scene it is asked for; TEA brings it back"
+            return f"A personalised model forgets the scene it is asked for; {it} brings it back"
         if lost >= 20:
-            return "A personalised model forgets the scene it is asked for; here TEA does not bring it back"
-    return "The same prompts and seeds, without and with test-time embedding adjustment (TEA)"
+            return f"A personalised model forgets the scene it is asked for; here {it} does not bring it back"
+    spelled_out = ["test-time embedding adjustment (TEA)" if way == "TEA" else way for way in tried]
+    return f"The same prompts and seeds, without and with {' or '.join(spelled_out)}"
+
+
+def ways(comparison: Comparison) -> list[str]:
+    """What the arms do to the personalised model, each once."""
+    return list(dict.fromkeys(arm.way for arm in comparison.arms if arm.altered))
 
 
 def context_gains(comparison: Comparison) -> tuple[float, float] | None:
@@ -114,7 +116,7 @@ def context_gains(comparison: Comparison) -> tuple[float, float] | None:
         return None
     kept = {arm.name: _means(comparison, arm.name).get(score.name) for arm in comparison.arms}
     base, personalised = kept.get("base"), kept.get("personalised")
-    adjusted = [kept[arm.name] for arm in comparison.arms if arm.adjuster is not None]
+    adjusted = [kept[arm.name] for arm in comparison.arms if arm.altered]
     regained = [value for value in adjusted if value is not None]
     if base is None or personalised is None or not regained:
         return None
@@ -124,17 +126,13 @@ def context_gains(comparison: Comparison) -> tuple[float, float] | None:
 def as_json(comparison: Comparison, **more: Any) -> dict[str, Any]:
     """The whole comparison but its pixels, ready for ``json.dumps``; ``nan`` becomes ``None``."""
     return {
-        "concept": asdict(comparison.concept),
+        "concept": _concept(comparison.concept),
         "settings": asdict(comparison.settings),
         "seeds": list(comparison.seeds),
         "prompts": [{"template": p.template, "context": p.context} for p in comparison.prompts],
         "arms": [
-            {
-                "name": arm.name,
-                "adjustment": asdict(arm.adjuster) if arm.adjuster else None,
-                "personalised": arm.personalised,
-                "scores": {name: _plain(asdict(s)) for name, s in comparison.summary(arm.name).items()},
-            }
+            arm.as_json()
+            | {"scores": {name: _plain(asdict(s)) for name, s in comparison.summary(arm.name).items()}}
             for arm in comparison.arms
         ],
         "records": [
@@ -144,6 +142,15 @@ def as_json(comparison: Comparison, **more: Any) -> dict[str, Any]:
         "sentence": sentence(comparison),
         **more,
     }
+
+
+def _concept(concept: Concept) -> dict[str, Any]:
+    """Its fields, with the settings of its adjuster in the adjuster's place."""
+    flat: dict[str, Any] = {}
+    for each in fields(concept):
+        value = getattr(concept, each.name)
+        flat |= settings_of(value) if isinstance(value, Adjuster) else {each.name: value}
+    return flat
 
 
 def _plain(scores: dict[str, Any]) -> dict[str, Any]:

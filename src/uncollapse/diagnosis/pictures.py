@@ -23,7 +23,7 @@ import torch
 from torch.nn import Module
 
 from ..adjustment import Adjustment
-from ..comparison.compare import (
+from ..comparison import (
     BASE,
     PERSONALISED,
     Arm,

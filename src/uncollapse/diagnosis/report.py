@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..comparison.report import alternative_text
-from ..comparison.summary import arm_title, sentence
+from ..comparison.summary import sentence
 from ..output import save_text
 from ..reports.page import Drawing, number, rendered, save_figures, save_sheet, with_interval
 from .diagnose import Diagnosis
@@ -106,7 +106,7 @@ def _picture_table(pictures: Pictures) -> dict[str, Any]:
     ]
     return {
         "title": f"Pictures: {counted(comparison)} a column",
-        "head": ["of", *(arm_title(arm, comparison) for arm in comparison.arms), "unit", "by"],
+        "head": ["of", *(arm.title(comparison.concept) for arm in comparison.arms), "unit", "by"],
         "rows": rows,
         "notes": [
             sentence(comparison),

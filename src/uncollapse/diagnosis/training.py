@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from ..comparison.compare import PERSONALISED, Arm
+from ..comparison import PERSONALISED, Arm
 from ..concept import Concept
 from ..errors import UncollapseError
 from ..learned_embeds.loading import encoders_of
