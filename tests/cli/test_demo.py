@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import uncollapse
 from toys.miniature import fake_miniature
-from uncollapse.cli.app import app
+from uncollapse.cli.app import make_app
 from uncollapse.models.generation import GenerationSettings
 
 
@@ -26,7 +26,7 @@ def _offline_default(monkeypatch, toy_miniature):
 
 
 def run(*arguments):
-    return CliRunner().invoke(app, ["demo", *map(str, arguments)])
+    return CliRunner().invoke(make_app(), ["demo", *map(str, arguments)])
 
 
 def test_it_writes_a_sheet_a_report_and_the_results(tmp_path):

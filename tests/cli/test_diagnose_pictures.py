@@ -13,7 +13,7 @@ from toys.diagnoses import run as run_checked
 from toys.miniature import fake_miniature
 from toys.outline import Outline
 from toys.pictures import picture
-from uncollapse.cli.app import app
+from uncollapse.cli.app import make_app
 
 SHORT = ("--images", "1", "--steps", "2")
 
@@ -108,7 +108,7 @@ def test_what_was_measured_outlives_the_drawing(diagnosed, tmp_path, monkeypatch
 
     monkeypatch.setattr(diagnose, "draw_pictures", broken)
     arguments = (*model_and_lora(diagnosed), "--contexts", diagnosed / "contexts.txt", *SHORT, "-o", tmp_path)
-    result = CliRunner().invoke(app, ["diagnose", *map(str, arguments)])
+    result = CliRunner().invoke(make_app(), ["diagnose", *map(str, arguments)])
     assert result.exit_code != 0
     [found] = saved(tmp_path)["diagnoses"]
     assert found["probe"]["heard"]["value"] is not None
@@ -124,7 +124,7 @@ def test_the_text_outlives_an_interrupted_probe(diagnosed, tmp_path, monkeypatch
 
     monkeypatch.setattr("uncollapse.diagnosis.diagnose.base_response", pressed)
     arguments = (*model_and_lora(diagnosed), "--contexts", diagnosed / "contexts.txt", "-o", tmp_path)
-    result = CliRunner().invoke(app, ["diagnose", *map(str, arguments)])
+    result = CliRunner().invoke(make_app(), ["diagnose", *map(str, arguments)])
     assert result.exit_code != 0
     [found] = saved(tmp_path)["diagnoses"]
     assert found["prompts"]["text_encoder"]["pooled"]["value"] > 0
@@ -144,7 +144,7 @@ def test_checkpoints_outlive_an_interruption(diagnosed, tmp_path, monkeypatch):
 
     monkeypatch.setattr(training, "response", pressed)
     arguments = (diagnosed / "run", "--contexts", diagnosed / "contexts.txt", "-o", tmp_path)
-    result = CliRunner().invoke(app, ["diagnose", *map(str, arguments)])
+    result = CliRunner().invoke(make_app(), ["diagnose", *map(str, arguments)])
     assert result.exit_code != 0
     found = saved(tmp_path)
     assert [point["step"] for point in found["points"]] == [0]

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import uncollapse as uc
 from toys.embedding_files import Harmful
 from toys.pipelines import WIDTH, make_pipeline
-from uncollapse.cli.app import app
+from uncollapse.cli.app import make_app
 from uncollapse.learned_embeds import LearnedEmbedding, read, write
 from uncollapse.vocabulary.tables import load_vocabularies
 
@@ -42,7 +42,7 @@ def files(tmp_path_factory):
 
 
 def run(*arguments):
-    return CliRunner().invoke(app, list(map(str, arguments)))
+    return CliRunner().invoke(make_app(), list(map(str, arguments)))
 
 
 def bake(files, *arguments, file="cat.safetensors", model="model"):
@@ -217,8 +217,8 @@ def test_a_name_that_is_a_word_already_is_one_sentence(files, tmp_path):
 
 def test_the_command_imports_neither_diffusers_nor_transformers(files, tmp_path):
     code = (
-        "import sys; from uncollapse.cli.app import app\n"
-        "app(['bake', *sys.argv[1:], '--anchor', 'cat'], standalone_mode=False)\n"
+        "import sys; from uncollapse.cli.app import make_app\n"
+        "make_app()(['bake', *sys.argv[1:], '--anchor', 'cat'], standalone_mode=False)\n"
         "print([name for name in ('diffusers', 'transformers', 'peft') if name in sys.modules])"
     )
     arguments = [files / "cat.safetensors", "--model", files / "model", "-o", tmp_path / "out.safetensors"]

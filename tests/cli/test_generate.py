@@ -16,7 +16,7 @@ from toys.clip import make_clip
 from toys.miniature import fake_miniature
 from toys.pictures import SIZE, picture
 from toys.pipelines import add_lora, make_pipeline, save_lora
-from uncollapse.cli.app import app
+from uncollapse.cli.app import make_app
 from uncollapse.learned_embeds import LearnedEmbedding
 from uncollapse.models.generation import GenerationSettings
 from uncollapse.models.generation import generate as draw
@@ -42,7 +42,7 @@ def files(tmp_path_factory):
 
 def run(*arguments, fast=True):
     steps = ["--steps", 2, "-n", 2] if fast else []
-    return CliRunner().invoke(app, ["generate", *map(str, [*arguments, *steps])])
+    return CliRunner().invoke(make_app(), ["generate", *map(str, [*arguments, *steps])])
 
 
 def own(files, *arguments, **options):

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from toys.trainings import make_photos
-from uncollapse.cli.app import app
+from uncollapse.cli.app import make_app
 from uncollapse.cli.train import documented, parse_steps, resume_command
 from uncollapse.errors import TrainingError
 from uncollapse.learned_embeds import read
@@ -42,7 +42,7 @@ def photos(tmp_path):
 
 
 def run(method, *arguments):
-    return CliRunner().invoke(app, ["train", method, *map(str, arguments)])
+    return CliRunner().invoke(make_app(), ["train", method, *map(str, arguments)])
 
 
 def test_every_setting_is_an_option_with_help():

@@ -7,7 +7,7 @@ import uncollapse as uc
 from toys.comparisons import CONCEPT, PROMPTS
 from toys.pictures import pixels
 from toys.states import assert_same_state, state_of
-from uncollapse.comparison import BASE, PERSONALISED, compare, tea_arms
+from uncollapse.comparison import BASE, PERSONALISED, compare, comparing, tea_arms
 from uncollapse.metrics import Share, Spread
 from uncollapse.models.generation import GenerationSettings, generate
 
@@ -88,3 +88,26 @@ def test_measures_are_merged_and_summed_up_by_kind(lora_pipe):
     assert (summary["context_kept"].kept, summary["context_kept"].total) == (2, 4)
     assert isinstance(summary["clip_i"], Spread)
     assert (summary["clip_i"].mean, summary["clip_i"].seeds) == (1.5, 2)
+
+
+def test_an_arm_is_measured_in_one_call_and_its_pictures_are_opened_one_by_one(lora_pipe):
+    calls = []
+
+    def measure(images, prompts):
+        calls.append((len(images), [prompt.context for prompt in prompts]))
+        assert images[0] is not images[0]
+        assert [image.size for image in images[1:]] == [images[0].size] * 3
+        return [{} for _ in images]
+
+    settings = GenerationSettings(num_inference_steps=2, batch_size=1)
+    compare(lora_pipe, CONCEPT, PROMPTS, [0, 1], [BASE, PERSONALISED], settings, [measure])
+    assert calls == [(4, ["in the snow"] * 2 + ["on the beach"] * 2)] * 2
+
+
+def test_it_grows_arm_by_arm_with_the_pipeline_at_rest_in_between(lora_pipe):
+    generate(lora_pipe, ["a cat"], [0], SETTINGS)  # a pipeline notes its last call's settings
+    before, grown = state_of(lora_pipe), []
+    for known in comparing(lora_pipe, CONCEPT, PROMPTS, [0], [BASE, *tea_arms([0.2])], SETTINGS):
+        assert_same_state(before, state_of(lora_pipe))
+        grown.append([record.arm for record in known.records])
+    assert grown == [["base"] * 2, ["base"] * 2 + ["TEA α 0.2"] * 2]

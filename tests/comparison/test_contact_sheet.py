@@ -8,7 +8,9 @@ from PIL import ImageColor
 
 from toys.comparisons import made_up
 from toys.pictures import picture
+from toys.registries import as_it_was
 from uncollapse.comparison.contact_sheet import GAP, LABEL_WIDTH, MARGIN, TILE, contact_sheet
+from uncollapse.metrics import SCORES, Score, declare
 
 KEPT = {"base": (10, 0), "personalised": (2, 9), "TEA α 0.2": (5, 9)}
 
@@ -40,7 +42,8 @@ def test_reference_photos_are_shown_as_far_as_they_fit():
 
 def test_the_first_seed_of_each_prompt_is_shown():
     comparison = made_up(KEPT)
-    others = tuple(replace(r, image=picture("magenta")) if r.seed else r for r in comparison.records)
+    other = comparison.album.keep(picture("magenta"), comparison.arms[0], "", 0, 1)
+    others = tuple(replace(r, file=other) if r.seed else r for r in comparison.records)
     assert area(contact_sheet(replace(comparison, records=others)), "magenta") == 0
 
 
@@ -66,3 +69,24 @@ def test_a_title_longer_than_the_sheet_is_wrapped_inside_it():
     sheet = contact_sheet(made_up(clip={"personalised": (1, 2)}))
     edge = np.asarray(sheet.crop((sheet.width - MARGIN + 2, 0, sheet.width, sheet.height)))
     assert (edge == 255).all()
+
+
+def test_a_score_of_ones_own_has_a_figure_at_the_foot_and_a_mark_if_it_is_yes_or_no():
+    from uncollapse.comparison.contact_sheet import GOOD
+
+    def sheet_with(score):
+        declare(score)
+        made = made_up(clip={"personalised": (1, 2), "TEA α 0.2": (3, 4)})
+        more = {score.name: False if score.share else 1.0}
+        records = [replace(record, scores=record.scores | more) for record in made.records]
+        return contact_sheet(replace(made, records=tuple(records)))
+
+    usual = contact_sheet(made_up(clip={"personalised": (1, 2), "TEA α 0.2": (3, 4)}))
+    with as_it_was(SCORES):
+        foot = sheet_with(Score("warmth", "warmth", "kelvin", answers="quality"))
+        hidden = sheet_with(Score("hidden", "hidden", "", answers="quality", on_sheet=False))
+        fault = Score("fault", "with a fault", "%", "quality", higher_is_better=False, share=True)
+        marked = sheet_with(fault)
+    assert usual.height == hidden.height < foot.height < marked.height
+    rows = (0, 300, marked.width, 1000)
+    assert area(marked, GOOD, rows) > area(foot, GOOD, rows) == 0  # no fault is good

@@ -1,9 +1,17 @@
 """The words follow the numbers, whichever way those go."""
 
 import json
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import pytest
 
 from toys.comparisons import made_up
+from toys.registries import as_it_was
+from uncollapse.adjusters import Adjuster
+from uncollapse.comparison import Arm
 from uncollapse.comparison.summary import as_json, headline, sentence, table, table_note
+from uncollapse.metrics import SCORES, Score, declare
 
 CURED = {"base": (10, 0), "personalised": (2, 9), "TEA α 0.2": (5, 9), "TEA α 0.4": (8, 7)}
 
@@ -85,3 +93,70 @@ def test_the_json_is_standard_and_complete():
     arm = data["arms"][2]
     assert (arm["adjustment"]["alpha"], arm["scores"]["context_kept"]["percent"]) == (0.2, 50)
     assert data["sentence"] == sentence(made_up(CURED))
+
+
+@dataclass(frozen=True)
+class Other(Adjuster):
+    name: ClassVar[str] = "other"
+    title: ClassVar[str] = "Other"
+
+    strength: float = 0.5
+
+    def adjust(self, row, anchor, places):
+        return row
+
+
+def test_another_adjuster_is_called_by_its_name():
+    made = made_up({"base": (10, 0), "personalised": (2, 9), "TEA α 0.2": (8, 9)})
+    arm = Arm("TEA α 0.2", Other())  # under the name that the records have
+    other = replace(made, arms=(*made.arms[:2], arm))
+    assert headline(other).endswith("; Other brings it back")
+    both = replace(made, arms=(*made.arms, arm))
+    assert headline(both).endswith("; TEA or Other brings it back")
+    assert as_json(other)["arms"][2]["adjustment"] == {"adjuster": "other", "strength": 0.5}
+
+
+def test_the_concept_is_written_with_its_adjusters_settings():
+    made = made_up(CURED)
+    names = ["placeholder", "anchor", "alpha", "beta", "norm_blend", "level", "anchor_encoder"]
+    assert list(as_json(made)["concept"]) == [*names, "negative_encoder"]
+    other = replace(made, concept=replace(made.concept, adjuster=Other()))
+    assert as_json(other)["concept"]["adjuster"] == "other"
+    assert as_json(other)["concept"]["strength"] == 0.5
+
+
+@pytest.fixture
+def _own_scores():
+    with as_it_was(SCORES):
+        declare(Score("warmth", "warmth", "kelvin", answers="quality", decimals=2))
+        declare(Score("distance", "distance", "0 to 1", answers="likeness", higher_is_better=False))
+        yield
+
+
+def scored(made, **scores):
+    """The same with further scores: by name and arm, equal for all pictures."""
+
+    def more(record):
+        return record.scores | {name: of[record.arm] for name, of in scores.items()}
+
+    return replace(made, records=tuple(replace(each, scores=more(each)) for each in made.records))
+
+
+@pytest.mark.usefixtures("_own_scores")
+def test_a_score_of_ones_own_is_told_where_nothing_better_answers():
+    warmth = {"base": 3.0, "personalised": 1.0, "TEA α 0.2": 2.25}
+    distance = {"base": 0.1, "personalised": 0.5, "TEA α 0.2": 0.5}
+    assert sentence(scored(made_up(), warmth=warmth)) == (
+        "The personalised model scores 1.00 for warmth (base model 3.00); "
+        "with TEA α 0.2 the warmth rises to 2.25 (+1.25 points)."
+    )
+    both = scored(made_up(), warmth=warmth, distance=distance)
+    assert sentence(both) == (
+        "The personalised model scores 0.5 for distance (base model 0.1); "
+        "with TEA α 0.2 the likeness stays at 0.5."
+    )
+    assert table(both)[0] == ["", "warmth", "distance"]
+    assert table(both)[1][1][1] == "1.00 ± 0.00"
+    assert table_note(both).endswith(" warmth: kelvin. distance: 0 to 1, lower is better.")
+    judged = made_up(dict.fromkeys(warmth, (2, 9)))
+    assert sentence(scored(judged, warmth=warmth, distance=distance)) == sentence(judged)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from toys.docs import ROOT
 from toys.pipelines import make_pipeline
 from toys.trainings import make_photos
-from uncollapse.cli.app import app
+from uncollapse.cli.app import make_app
 
 PAGE = ROOT / "docs" / "training.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -55,5 +55,5 @@ def test_the_commands_run(folder, model):
         short = ["--model", str(model), "--steps", "2", "--batch-size", "2"]
         if not {"textual-inversion", "reversion"} & {*arguments}:
             short += ["--class-images", "1"]
-        result = CliRunner().invoke(app, [*arguments, *short])
+        result = CliRunner().invoke(make_app(), [*arguments, *short])
         assert result.exit_code == 0, result.output

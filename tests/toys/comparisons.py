@@ -5,7 +5,7 @@ from __future__ import annotations
 from toys.miniature import FakePrompt
 from toys.pictures import picture
 from uncollapse import Concept
-from uncollapse.comparison import BASE, PERSONALISED, Comparison, Record, tea_arms
+from uncollapse.comparison import BASE, PERSONALISED, Album, Comparison, Record, tea_arms
 from uncollapse.models.generation import GenerationSettings
 
 COLOURS = {"base": "orange", "personalised": "firebrick"}
@@ -29,8 +29,9 @@ def made_up(
     adjusted = tea_arms([float(name.split()[-1]) for name in names if name.startswith("TEA")])
     arms = [arm for arm in (BASE, PERSONALISED) if arm.name in names] + adjusted
     prompts = [FakePrompt(f"a photo of {{}} in scene {i}", f"in scene {i}") for i in range(5)]
-    records = []
+    records, album = [], Album()
     for arm in arms:
+        file = album.keep(picture(COLOURS.get(arm.name, "seagreen"), 32), arm, "", 0, 0)
         for i in range(10):
             scores: dict[str, float | bool] = {}
             if kept:
@@ -39,9 +40,7 @@ def made_up(
             if clip:
                 scores |= {"clip_t_context": clip[arm.name][0], "clip_i": clip[arm.name][1]}
             prompt = prompts[i // 2]
-            image = picture(COLOURS.get(arm.name, "seagreen"), 32)
-            records.append(
-                Record(arm.name, prompt.template.replace("{}", "x"), prompt.context, i % 2, image, scores)
-            )
-    concept = Concept("sks cat", "cat")
-    return Comparison(concept, tuple(arms), tuple(prompts), (0, 1), GenerationSettings(), tuple(records))
+            asked = prompt.template.replace("{}", "x")
+            records.append(Record(arm.name, asked, prompt.context, i % 2, file, scores))
+    concept, settings = Concept("sks cat", "cat"), GenerationSettings()
+    return Comparison(concept, tuple(arms), tuple(prompts), (0, 1), settings, tuple(records), album)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typer.testing import CliRunner
 
-from uncollapse.cli.app import app
+from uncollapse.cli.app import make_app
 from uncollapse.diagnosis.contexts import Contexts
 from uncollapse.diagnosis.diagnose import DiagnosisSettings
 from uncollapse.diagnosis.probe import ProbeSettings
@@ -22,7 +22,7 @@ FAST = DiagnosisSettings(
 
 def run(*arguments):
     """``uncollapse diagnose``, which may refuse, but not break."""
-    result = CliRunner().invoke(app, ["diagnose", *map(str, arguments)])
+    result = CliRunner().invoke(make_app(), ["diagnose", *map(str, arguments)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from uncollapse.cli.app import app
+from uncollapse.cli.app import make_app
 
 ROOT = Path(__file__).parent.parent.parent
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -25,5 +25,5 @@ def run_commands(text):
     for line in text.strip().splitlines():
         name, *arguments = shlex.split(line)
         assert name == "uncollapse"
-        result = CliRunner().invoke(app, arguments)
+        result = CliRunner().invoke(make_app(), arguments)
         assert result.exit_code == 0, result.output

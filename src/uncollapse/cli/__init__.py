@@ -8,9 +8,9 @@ import sys
 def main() -> None:
     """Run the command line; what ``uncollapse`` and ``python -m uncollapse`` call."""
     try:
-        from .app import app
+        from .app import make_app
     except ModuleNotFoundError as missing:
         if missing.name not in {"typer", "rich"}:
             raise
         sys.exit(f"The uncollapse command needs {missing.name}: pip install 'uncollapse[cli]'")
-    app()
+    make_app()()

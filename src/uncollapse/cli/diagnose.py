@@ -13,6 +13,7 @@ import torch
 import typer
 
 from ..adjustment import ALPHA, BETA, Adjustment
+from ..comparison import parse_arm, told_apart
 from ..diagnosis.contexts import Contexts
 from ..diagnosis.diagnose import Diagnosis, DiagnosisSettings, diagnosing, noted
 from ..diagnosis.pictures import Pictures, PictureSettings, arms_for, draw_pictures
@@ -66,13 +67,14 @@ def diagnose(
     llm: Annotated[str, typer.Option(help="The endpoint's name for its model.")] = "default",
     alpha: o.Alpha = ALPHA,
     beta: Annotated[float, typer.Option(help="Norm relative to the anchor's.")] = BETA,
+    arm: o.Arms = None,
     probe: Annotated[bool, typer.Option(help="Ask the denoiser too; needed for a verdict.")] = True,
     paper: Annotated[bool, typer.Option("--paper", help="Also the paper's own statistics.")] = False,
     images: Annotated[
         int | None, typer.Option(min=1, help="Also draw pictures, so many a prompt; it takes its time.")
     ] = None,
     references: o.References = None,
-    clip: o.Clip = None,
+    measured: o.Measured = None,
     steps: o.Steps = None,
     guidance: o.Guidance = None,
     output: o.Output = OUTPUT,
@@ -91,21 +93,27 @@ def diagnose(
         torch.set_num_threads(threads)
     path = Path(target).expanduser() if target else None
     asked = AskedContexts(contexts, contexts_from_llm, llm)
-    drawn = Drawn(images, references, clip, steps, guidance)
+    drawn = Drawn(
+        images, references, measured or {}, steps, guidance, [parse_arm(text) for text in arm or ()]
+    )
     parts = Parts(target, lora, embedding, custom_diffusion)
     if path and (path.name == TRAJECTORY or (path / TRAJECTORY).is_file()):
         from .diagnose_training import diagnose_training
 
         _warn_of_unused(parts, placeholder, anchor)
+        _warn_of_undrawn(drawn, "a training is drawn as it is and with TEA")
         base_model = model[0] if model else base
         load = partial(_quiet_pipeline, device=device, dtype=chosen_dtype(dtype))
         diagnose_training(path, output, base_model, load, asked, drawn, as_json_text=json)
     elif path and path.exists() and not (path / "model_index.json").is_file():
         if images:
             raise PipelineError(f"'{path}' draws nothing. {FILE_IN_MODEL}")
+        _warn_of_undrawn(drawn, "a file draws nothing")
         found = diagnose_files(path, model, tokenizer, anchor, Adjustment(alpha, beta))
         show_diagnoses(found, output, as_json_text=json)
     else:
+        if not images:
+            _warn_of_undrawn(drawn, "nothing is drawn without --images")
         subject, personal = _subject(parts, placeholder, anchor, device, dtype)
         subject.pipe.set_progress_bar_config(disable=True)  # there is one of all pictures
         original = _base(base, parts, device, dtype)
@@ -129,6 +137,11 @@ def _warn_of_unused(parts: Parts, placeholder: str | None, anchor: str | None) -
     if unused:
         text = f"{', '.join(unused)}: passed over, since a training's folder says itself what it holds."
         warnings.warn(text, UncollapseWarning, stacklevel=2)
+
+
+def _warn_of_undrawn(drawn: Drawn, reason: str) -> None:
+    if drawn.arms:
+        warnings.warn(f"--arm: passed over, since {reason}.", UncollapseWarning, stacklevel=2)
 
 
 def _diagnose_model(
@@ -164,7 +177,7 @@ def _drawn(subject: Subject, base: Any, pictures: PictureSettings, known: Diagno
     """The base model, the concept as it is, and with the adjustment that is proposed, if there is one."""
     advice = known.verdict.advice if known.verdict else None
     proposed = Adjustment(advice.alpha, advice.beta) if advice else None
-    arms = arms_for(subject.pipe, subject.concept, base, proposed)
+    arms = told_apart([*arms_for(subject.pipe, subject.concept, base, proposed), *pictures.arms])
     with progress("Drawing", len(arms) * len(pictures.prompts) * len(pictures.seeds)) as advance:
         yield from draw_pictures(subject.pipe, subject.concept, pictures, arms, base=base, on_images=advance)
 

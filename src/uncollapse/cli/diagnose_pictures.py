@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..comparison import Measure, clip_measure
+from ..comparison import MEASURES, Arm, Given, Measure, clip_measure, named_measures
 from ..concept import Concept
 from ..diagnosis.contexts import Contexts
 from ..diagnosis.pictures import PictureSettings, picture_prompts
-from ..metrics import SCORES, ClipScorer
 from ..models.generation import GenerationSettings
 from ..models.loading import load_images
 from .bundled import BUNDLED_DRAWING, bundled_judge, bundled_scorer
@@ -27,15 +27,17 @@ class Drawn:
     Args:
         images: pictures a prompt; None for none at all.
         references: folder of photos of the subject.
-        clip: folder or hub id of the CLIP that measures.
+        measured: who measures, by name: a model's folder or hub id, or True.
         steps, guidance: of drawing.
+        arms: drawn beside those of the diagnosis.
     """
 
     images: int | None = None
     references: Path | None = None
-    clip: str | None = None
+    measured: Mapping[str, str | bool] = field(default_factory=dict)
     steps: int | None = None
     guidance: float | None = None
+    arms: Sequence[Arm] = ()
 
 
 def picture_settings(
@@ -50,36 +52,47 @@ def picture_settings(
     if not drawn.images:
         return None
     photos = load_images(drawn.references) if drawn.references else _photos(personal)
-    clip = drawn.clip or ("the miniature's CLIP" if personal else "")
-    measures = _clip(drawn, concept, photos, personal)
+    given = Given(concept.anchor, photos)
     judged = personal is not None and not asked.own
+    measures = _usual(drawn, given, personal, judged=judged) | named_measures(drawn.measured, given)
     return PictureSettings(
         prompts=_miniatures(personal) if judged else picture_prompts(contexts),
         seeds=range(drawn.images),
         generation=_generation(drawn, personal),
-        measures=[bundled_judge(personal), *measures] if judged else measures,
+        measures=list(measures.values()),
         references=photos,
-        sources=_sources(clip, photos, f"the miniature's judge, its own {personal.anchor}" if judged else ""),
+        sources=_sources(drawn, given, measures, personal),
+        arms=drawn.arms,
     )
 
 
-def _sources(clip: str, photos: list[Image], judge: str) -> dict[str, str]:
-    by_clip = f"{clip}, {len(photos)} photo{'s' * (len(photos) > 1)}" if clip and photos else clip
-    return {name: judge if score.share else by_clip for name, score in SCORES.items()}
+def _usual(drawn: Drawn, given: Given, personal: Any, *, judged: bool) -> dict[str, Measure]:
+    """The miniature's own, by name."""
+    measures = {}
+    if judged:
+        measures["judge"] = bundled_judge(personal)
+    if personal and "clip" not in drawn.measured:
+        measures["clip"] = clip_measure(bundled_scorer(), given.anchor, given.references)
+    return measures
+
+
+def _sources(drawn: Drawn, given: Given, measures: Collection[str], personal: Any) -> dict[str, str]:
+    """Whose figure each score is."""
+    by = {name: model for name, model in drawn.measured.items() if isinstance(model, str)}
+    if personal:
+        by = {
+            "judge": f"the miniature's judge, its own {personal.anchor}",
+            "clip": "the miniature's CLIP",
+        } | by
+    return {
+        score: MEASURES[name].source(given, by.get(name, ""))
+        for name in measures
+        for score in MEASURES[name].gives
+    }
 
 
 def _photos(personal: Any) -> list[Image]:
     return personal.reference_images() if personal else []
-
-
-def _clip(drawn: Drawn, concept: Concept, photos: list[Image], personal: Any) -> list[Measure]:
-    if drawn.clip:
-        scorer = ClipScorer.from_pretrained(drawn.clip)
-    elif personal:
-        scorer = bundled_scorer()
-    else:
-        return []
-    return [clip_measure(scorer, concept.anchor, photos)]
 
 
 def _miniatures(personal: Any) -> list[Any]:

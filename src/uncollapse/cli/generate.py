@@ -6,11 +6,22 @@ import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from ..adjustment import ALPHA, BETA
-from ..comparison import BASE, PERSONALISED, Arm, Comparison, Record, UserPrompt, tea_arms
+from ..comparison import (
+    BASE,
+    PERSONALISED,
+    Album,
+    Arm,
+    Comparison,
+    UserPrompt,
+    parse_arm,
+    tea_arms,
+    told_apart,
+)
 from ..comparison import compare as compare_arms
 from ..comparison.arms import settings_of
 from ..concept import Concept
@@ -22,6 +33,9 @@ from . import options as o
 from .comparing import print_comparison, save_comparison
 from .console import command, print_json, progress, stdout
 from .subject import BUNDLED, Parts, bundled_subject, measured_subject, own_subject
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 ALPHAS = [ALPHA]
 OUTPUT = Path("outputs/generate")
@@ -39,6 +53,7 @@ def generate(
     alpha: o.Alphas = ALPHAS,
     beta: o.Beta = None,
     norm_blend: o.NormBlend = None,
+    arm: o.Arms = None,
     level: o.Level = "auto",
     anchor_encoder: o.AnchorEncoder = "base",
     negative_encoder: o.NegativeEncoder = "tuned",
@@ -53,7 +68,7 @@ def generate(
     output: o.Output = OUTPUT,
     compare: o.Compare = False,
     references: o.References = None,
-    clip: o.Clip = None,
+    measured: o.Measured = None,
     device: o.Device = None,
     dtype: o.Dtype = None,
     threads: o.Threads = None,
@@ -65,6 +80,7 @@ def generate(
     as a contact sheet and a report.
     """
     arms = tea_arms(alpha, BETA if beta is None and norm_blend is None else beta, norm_blend)
+    arms = told_apart([*arms, *map(parse_arm, arm or ())])
     settings = GenerationSettings(steps, guidance, negative_prompt, height, width, batch_size)
     check_writable(output)
     if threads:
@@ -75,21 +91,29 @@ def generate(
         subject = bundled_subject(placeholder, anchor, how)
     else:
         subject = own_subject(placeholder, anchor, how, parts, device, dtype)
-    if references or clip:
-        subject = measured_subject(subject, references, clip)
+    if references or measured:
+        subject = measured_subject(subject, references, measured or {})
     if compare:
         arms = [*_base_arm(subject.run), PERSONALISED, *arms]
     _warn_of_missing_placeholder(prompt, subject.concept)
     prompts = [UserPrompt.around(subject.concept.placeholder, text) for text in prompt]
     seeds = range(seed, seed + num_images)
+    run = subject.run | {"β": beta, "norm blend": norm_blend} | how | settings.given()
+    album = _Album(output, run, len(prompts))
     with progress("Drawing", len(arms) * len(prompts) * num_images) as advance:
         comparison = compare_arms(
-            subject.pipe, subject.concept, prompts, seeds, arms, settings, subject.measures, advance
+            subject.pipe,
+            subject.concept,
+            prompts,
+            seeds,
+            arms,
+            settings,
+            subject.measures,
+            advance,
+            album=album,
         )
-    run = subject.run | {"β": beta, "norm blend": norm_blend} | how | settings.given()
-    images = _save_images(comparison, run, output)
     files = save_comparison(comparison, subject.references, run, output) if compare else {}
-    _print(comparison, images, files, as_json_text=json)
+    _print(comparison, files, as_json_text=json)
 
 
 def _base_arm(run: dict[str, object]) -> list[Arm]:
@@ -117,26 +141,27 @@ def _warn_of_missing_placeholder(prompts: Sequence[str], concept: Concept) -> No
     warnings.filterwarnings("ignore", "nothing is adjusted: the prompt", UncollapseWarning)
 
 
-def _save_images(comparison: Comparison, run: dict[str, object], folder: Path) -> list[Path]:
+class _Album(Album):
     """A PNG for each record, its settings inside; the name says prompt, arm and seed.
 
-    Prompts may begin alike, so several are numbered.
+    Args:
+        prompts: how many there are; they may begin alike, so several are numbered.
     """
-    adjustments = {arm.name: settings_of(arm.adjuster) if arm.adjuster else None for arm in comparison.arms}
-    prompts, seeds = len(comparison.prompts), len(comparison.seeds)
 
-    def name(index: int, record: Record) -> str:
-        number = f"{index // seeds % prompts + 1}-" if prompts > 1 else ""
-        return f"{number}{_slug(record.prompt)}-{_slug(record.arm)}-seed{record.seed}.png"
+    def __init__(self, folder: Path, run: dict[str, object], prompts: int) -> None:
+        super().__init__()
+        self.folder, self.run, self.prompts = folder, run, prompts
+        self.names: set[str] = set()
 
-    return [
-        save_png(
-            record.image,
-            folder / name(i, record),
-            run | {"prompt": record.prompt, "seed": record.seed, "adjustment": adjustments[record.arm]},
-        )
-        for i, record in enumerate(comparison.records)
-    ]
+    def keep(self, image: Image, arm: Arm, asked: str, prompt: int, seed: int) -> Path:
+        number = f"{prompt + 1}-" if self.prompts > 1 else ""
+        name = stem = f"{number}{_slug(asked)}-{_slug(arm.name)}-seed{seed}"
+        while name in self.names:  # of arms that are called alike as far as names go
+            name = f"{stem}-{len(self.names)}"
+        self.names.add(name)
+        adjustment = settings_of(arm.adjuster) if arm.adjuster else None
+        settings = self.run | {"prompt": asked, "seed": seed, "adjustment": adjustment}
+        return save_png(image, self.folder / f"{name}.png", settings)
 
 
 def _slug(text: str, longest: int = 60) -> str:
@@ -144,7 +169,8 @@ def _slug(text: str, longest: int = 60) -> str:
     return re.sub(r"[^\w.]+", "-", text.replace("α ", "")).strip("-.")[:longest]
 
 
-def _print(comparison: Comparison, images: list[Path], files: dict[str, Path], *, as_json_text: bool) -> None:
+def _print(comparison: Comparison, files: dict[str, Path], *, as_json_text: bool) -> None:
+    images = [record.file for record in comparison.records]
     if files:
         print_comparison(comparison, files, as_json_text=as_json_text)
     elif as_json_text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -76,7 +77,6 @@ Compare = Annotated[
     bool, typer.Option("--compare", help="Also draw base and personalised, all on one sheet.")
 ]
 References = Annotated[Path | None, typer.Option(help="Folder of photos of the subject, for --compare.")]
-Clip = Annotated[
-    str | None, typer.Option(help="CLIP folder or hub id that scores the images, for --compare.")
-]
+Arms = list[str] | None  # its help names the adjusters there are: ``registered``
+Measured = Mapping[str, str | bool] | None  # becomes an option a measure: ``registered``
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON.")]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..comparison import Measure, clip_measure
+from ..comparison import Given, Measure, named_measures
 from ..concept import Concept
 from ..errors import PipelineError, PlaceholderError
 from ..learned_embeds import load_into
-from ..metrics import ClipScorer
 from ..models.custom_diffusion import load_custom_diffusion
 from ..models.loading import check_placeholder, check_trigger, load_images, load_lora, load_pipeline
 from ..vocabulary.tables import vocabularies_of
@@ -108,13 +107,14 @@ def miniature_folder() -> Path:
     return MODEL
 
 
-def measured_subject(subject: Subject, references: Path | None, clip: str | None) -> Subject:
-    """With the user's photos and CLIP in place of what was there."""
+def measured_subject(
+    subject: Subject, references: Path | None, measured: Mapping[str, str | bool]
+) -> Subject:
+    """With the user's photos and CLIP in place of what was there, and with other measures beside it."""
     photos = load_images(references) if references else list(subject.references)
-    measures = list(subject.measures)
-    if clip:
-        measures = [clip_measure(ClipScorer.from_pretrained(clip), subject.concept.anchor, photos)]
-    return replace(subject, references=photos, measures=measures)
+    named = named_measures(measured, Given(subject.concept.anchor, photos))
+    usual = [] if "clip" in named else subject.measures
+    return replace(subject, references=photos, measures=[*usual, *named.values()])
 
 
 def chosen_dtype(name: str | None) -> torch.dtype | None:

@@ -14,24 +14,30 @@ since the last two need Pillow and Jinja.
 """
 
 from .arms import BASE, PERSONALISED, Arm, parse_arm, tea_arms, told_apart
-from .compare import compare
-from .measures import Measure, clip_measure, judge_measure
+from .compare import compare, comparing
+from .measures import MEASURES, Given, Measure, clip_measure, declared, judge_measure, named_measures
 from .prompts import ContextPrompt, UserPrompt
-from .records import Comparison, Record, Value
+from .records import Album, Comparison, Record, Value
 
 __all__ = [
     "BASE",
+    "MEASURES",
     "PERSONALISED",
+    "Album",
     "Arm",
     "Comparison",
     "ContextPrompt",
+    "Given",
     "Measure",
     "Record",
     "UserPrompt",
     "Value",
     "clip_measure",
     "compare",
+    "comparing",
+    "declared",
     "judge_measure",
+    "named_measures",
     "parse_arm",
     "tea_arms",
     "told_apart",

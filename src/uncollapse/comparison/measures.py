@@ -1,14 +1,22 @@
-"""What is said of each image in a comparison: by CLIP, and by a judge where there is one.
+"""Who looks at the pictures of a comparison and gives them scores: CLIP, and a judge where there is one.
 
 A measure maps images and the prompts they were asked for to a dictionary of scores an image. Numbers are
-averaged over seeds, yes/no scores counted. The names here are those declared in ``metrics.scores``.
+averaged over seeds, yes/no scores counted. The names are those declared in ``metrics.scores``.
+
+A measure that is declared here is offered by the commands, as an option of its name:
+
+    @declared("warmth", gives=("warmth",), help="Measure how warm the colours are")
+    def warmth(given: Given) -> Measure:
+        return lambda images, prompts: [{"warmth": kelvin(image)} for image in images]
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
+from ..errors import PipelineError
 from ..metrics import ClipScorer, clip_i, clip_t
 from .prompts import ContextPrompt
 from .records import Value
@@ -16,10 +24,144 @@ from .records import Value
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Measure", "clip_measure", "judge_measure"]
+__all__ = [
+    "MEASURES",
+    "DeclaredMeasure",
+    "Given",
+    "Measure",
+    "clip_measure",
+    "declared",
+    "judge_measure",
+    "named_measures",
+]
 
 Measure = Callable[[Sequence["Image"], Sequence[ContextPrompt]], list[dict[str, Value]]]
-"""Images and the prompts they were asked for, to a dictionary of scores an image."""
+"""Images, each opened when it is looked at, and their prompts, to a dictionary of scores an image."""
+
+Need = Literal["model", "references", "judge", "matches"]
+NEEDED: dict[Need, str] = {
+    "model": "a model",
+    "references": "photos of the subject",
+    "judge": "a judge of the pictures",
+    "matches": "an individual to recognise",
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a measure can be made from.
+
+    Args:
+        anchor: what the subject is, in ordinary words.
+        references: photos of the subject.
+        model: a folder or hub id that the user named.
+        judge, matches: as for ``judge_measure``.
+    """
+
+    anchor: str
+    references: Sequence[Image] = ()
+    model: str = ""
+    judge: Callable[[Sequence[Image]], Sequence[Any]] | None = None
+    matches: Callable[[Any], bool] | None = None
+
+
+@dataclass(frozen=True)
+class DeclaredMeasure:
+    """A measure that can be asked for by name.
+
+    Args:
+        name: what commands call it.
+        gives: the names of its scores, each declared in ``metrics.scores``.
+        help: what it does, as the beginning of a sentence; of its model, where it needs one.
+        make: makes it of what is given.
+        needs: what has to be given; the anchor always is.
+        uses: what it takes beside that, if it is there.
+    """
+
+    name: str
+    gives: tuple[str, ...]
+    help: str
+    make: Callable[[Given], Measure]
+    needs: frozenset[Need] = frozenset()
+    uses: frozenset[Need] = frozenset()
+
+    @property
+    def offered(self) -> bool:
+        """Whether a user can give all that it needs, a model and photos, so that it can be an option."""
+        return self.needs <= {"model", "references"}
+
+    def of(self, given: Given) -> Measure:
+        """The measure itself.
+
+        Raises: PipelineError, where something that it needs is not there; what ``make`` raises.
+        """
+        missing = [words for need, words in NEEDED.items() if need in self.needs and not getattr(given, need)]
+        if missing:
+            raise PipelineError(f"The measure {self.name} needs {' and '.join(missing)}, and was given none.")
+        return self.make(given)
+
+    def source(self, given: Given, by: str = "") -> str:
+        """Whose figures they are: the model, or ``by``, and how many photos."""
+        who, photos = by or given.model or self.name, len(given.references)
+        with_photos = photos and "references" in self.needs | self.uses
+        return f"{who}, {photos} photo{'s' * (photos > 1)}" if with_photos else who
+
+
+MEASURES: dict[str, DeclaredMeasure] = {}
+"""By name, in the order of the options."""
+
+Make = Callable[[Given], Measure]
+
+
+def declared(
+    name: str, *, gives: Sequence[str], help: str, needs: Sequence[Need] = (), uses: Sequence[Need] = ()
+) -> Callable[[Make], Make]:
+    """Make a measure known by what makes it; arguments as those of ``DeclaredMeasure``. A decorator."""
+
+    def known(make: Make) -> Make:
+        MEASURES[name] = DeclaredMeasure(name, tuple(gives), help, make, frozenset(needs), frozenset(uses))
+        return make
+
+    return known
+
+
+def named_measures(asked: Mapping[str, str | bool], given: Given) -> dict[str, Measure]:
+    """Those that somebody asked for, made.
+
+    Args:
+        asked: by name, the model of one that needs a model, else True.
+        given: all but the models.
+
+    Raises: PipelineError, FileFormatError.
+    """
+    return {
+        name: MEASURES[name].of(replace(given, model=model if isinstance(model, str) else ""))
+        for name, model in asked.items()
+        if model
+    }
+
+
+@declared(
+    "clip",
+    gives=("clip_t_context", "clip_t_concept", "clip_t_full", "clip_i"),
+    needs=("model",),
+    uses=("references",),
+    help="CLIP folder or hub id that scores the images",
+)
+def _clip(given: Given) -> Measure:
+    return clip_measure(ClipScorer.from_pretrained(given.model), given.anchor, given.references)
+
+
+@declared(
+    "judge",
+    gives=("context_kept", "identity_kept"),
+    needs=("judge", "matches"),
+    help="A judge who reads off the pictures what is in them",
+)
+def _judge(given: Given) -> Measure:
+    assert given.judge is not None
+    assert given.matches is not None
+    return judge_measure(given.judge, given.matches)
 
 
 def clip_measure(scorer: ClipScorer, anchor: str, reference_images: Sequence[Image] = ()) -> Measure:
@@ -46,7 +188,9 @@ def clip_measure(scorer: ClipScorer, anchor: str, reference_images: Sequence[Ima
     return measure
 
 
-def judge_measure(judge: Callable[[list[Image]], Sequence[Any]], matches: Callable[[Any], bool]) -> Measure:
+def judge_measure(
+    judge: Callable[[Sequence[Image]], Sequence[Any]], matches: Callable[[Any], bool]
+) -> Measure:
     """Context and identity kept, yes or no, as a judge of the images reads them.
 
     Args:
@@ -55,7 +199,7 @@ def judge_measure(judge: Callable[[list[Image]], Sequence[Any]], matches: Callab
     """
 
     def measure(images: Sequence[Image], prompts: Sequence[Any]) -> list[dict[str, Value]]:
-        readings = judge(list(images))
+        readings = judge(images)
         return [
             {"context_kept": bool(prompt.kept(reading)), "identity_kept": bool(matches(reading))}
             for prompt, reading in zip(prompts, readings, strict=True)

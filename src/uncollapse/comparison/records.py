@@ -1,41 +1,115 @@
-"""What a comparison leaves: a record a picture, and all of them together with what they were made from."""
+"""What a comparison leaves: a record a picture, and all of them together with what they were made from.
+
+Pictures are kept on disk and opened when they are looked at, so that a comparison may have more of them than
+fit into memory.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
 
 from ..concept import Concept
 from ..metrics import Score, Share, Spread, share, spread_over_seeds
 from ..metrics.scores import present
 from ..models.generation import GenerationSettings
+from ..output import save_png
 from .arms import Arm
 from .prompts import ContextPrompt
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Comparison", "Record", "Value"]
+__all__ = ["Album", "Comparison", "Images", "Record", "Value"]
 
 Value = float | bool
 """What a score is for one picture."""
 
 
+class Album:
+    """A folder of pictures, as PNG, which loses no bit: by default a temporary one, gone with the album."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._count = 0
+
+    def keep(self, image: Image, arm: Arm, asked: str, prompt: int, seed: int) -> Path:
+        """Write a picture that was just drawn.
+
+        Args:
+            arm, asked, seed: by which way, from what words, with which seed.
+            prompt: the number of the prompt in the comparison, from 0.
+
+        Returns: where it is.
+        Raises: OutputError.
+        """
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="uncollapse-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._count += 1
+        return save_png(image, self._folder / f"{self._count}.png", {"prompt": asked, "seed": seed})
+
+
 @dataclass(frozen=True)
 class Record:
-    """One image, how it was asked for, and what the measures say of it."""
+    """One picture, how it was asked for, and what the measures say of it.
+
+    Args:
+        arm: the name of its arm.
+        prompt: the words that the pipeline was given.
+        context: what they ask for around the subject.
+        seed: of its noise.
+        file: where the picture is.
+        scores: by their names in ``metrics.SCORES``.
+    """
 
     arm: str
     prompt: str
     context: str
     seed: int
-    image: Image
-    scores: dict[str, Value]
+    file: Path
+    scores: dict[str, Value] = field(default_factory=dict)
+
+    @property
+    def image(self) -> Image:
+        """The picture, read from its file."""
+        from PIL import Image
+
+        with Image.open(self.file) as image:
+            image.load()
+        return image
+
+
+class Images(Sequence["Image"]):
+    """The pictures of some records, each opened when it is looked at and not kept."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> Image: ...
+    @overload
+    def __getitem__(self, index: slice) -> Images: ...
+    def __getitem__(self, index: int | slice) -> Image | Images:
+        if isinstance(index, slice):
+            return Images(self._records[index])
+        return self._records[index].image
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All records of one run, arm by arm, with what they were made from."""
+    """All records of one run, arm by arm, with what they were made from.
+
+    A temporary ``album`` is there as long as the comparison is.
+    """
 
     concept: Concept
     arms: tuple[Arm, ...]
@@ -43,6 +117,7 @@ class Comparison:
     seeds: tuple[int, ...]
     settings: GenerationSettings
     records: tuple[Record, ...]
+    album: Album = field(default_factory=Album, repr=False, compare=False)
 
     def of(self, arm: str) -> list[Record]:
         """The records of one arm: prompts in order, the seeds of each together."""

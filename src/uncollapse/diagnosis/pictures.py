@@ -15,7 +15,7 @@ Source: arXiv:2506.22685, section 5; ``measures.py`` has the formulas.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from ..comparison import (
     ContextPrompt,
     Measure,
     UserPrompt,
-    compare,
+    comparing,
 )
 from ..components import has_adapters, tokens_and_encoders
 from ..concept import Concept
@@ -67,6 +67,7 @@ class PictureSettings:
         measures: of the pictures; without one they are drawn and not measured.
         references: photos of the subject, for the sheet.
         sources: whose figure a score is, by its name.
+        arms: drawn beside those of the diagnosis.
     """
 
     prompts: Sequence[ContextPrompt]
@@ -75,6 +76,7 @@ class PictureSettings:
     measures: Sequence[Measure] = ()
     references: Sequence[Image] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    arms: Sequence[Arm] = ()
 
 
 @dataclass(frozen=True)
@@ -115,20 +117,18 @@ def draw_pictures(
         base: a pipeline that was never fine-tuned; None for ``pipe`` with its adapters off.
         on_images: called with the number of pictures just finished.
     """
-    drawn: Comparison | None = None
-    for arm in arms:
-        one = compare(
-            pipe,
-            concept,
-            settings.prompts,
-            settings.seeds,
-            [arm],
-            settings.generation,
-            settings.measures,
-            on_images,
-            base=base,
-        )
-        drawn = one if drawn is None else _joined(drawn, one)
+    growing = comparing(
+        pipe,
+        concept,
+        settings.prompts,
+        settings.seeds,
+        arms,
+        settings.generation,
+        settings.measures,
+        on_images,
+        base=base,
+    )
+    for drawn in growing:
         yield Pictures(settings, drawn)
 
 
@@ -154,10 +154,6 @@ def _by_prompt(comparison: Comparison, arm: str, name: str) -> list[float]:
     scores = [float(record.scores[name]) for record in comparison.of(arm)]
     seeds = len(comparison.seeds)
     return [fmean(scores[i : i + seeds]) for i in range(0, len(scores), seeds)]
-
-
-def _joined(one: Comparison, other: Comparison) -> Comparison:
-    return replace(one, arms=(*one.arms, *other.arms), records=(*one.records, *other.records))
 
 
 def _has_base(pipe: Any, concept: Concept, base: Any) -> bool:

@@ -61,10 +61,11 @@ class ClipScorer:
     Args:
         model: any transformers ``CLIPModel``.
         tokenizer: the tokenizer it was trained with.
-        pixels: turns a list of PIL images into the tensor ``[n, 3, height, width]`` the model takes.
+        pixels: turns PIL images into the tensor ``[n, 3, height, width]`` the model takes, best one by one:
+            they may be opened only when they are looked at.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, pixels: Callable[[list[Image]], Tensor]) -> None:
+    def __init__(self, model: Any, tokenizer: Any, pixels: Callable[[Sequence[Image]], Tensor]) -> None:
         self.model, self.tokenizer, self.pixels = model.eval(), tokenizer, pixels
 
     @classmethod
@@ -88,7 +89,7 @@ class ClipScorer:
     @torch.inference_mode()
     def image_features(self, images: Sequence[Image]) -> Tensor:
         """``[images, dim]``, as projected by the model; not normalised."""
-        pixel_values = self.pixels(list(images)).to(self.model.device, self.model.dtype)
+        pixel_values = self.pixels(images).to(self.model.device, self.model.dtype)
         return _projected(self.model.get_image_features(pixel_values=pixel_values))
 
     @torch.inference_mode()
@@ -132,7 +133,7 @@ class ClipPreprocessing:
         size = crop if isinstance(crop, int) else crop.get("height") or crop["shortest_edge"]
         return cls(size, tuple(config["image_mean"]), tuple(config["image_std"]))
 
-    def __call__(self, images: list[Image]) -> Tensor:
+    def __call__(self, images: Sequence[Image]) -> Tensor:
         pixels = torch.stack([self._square(image) for image in images])
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
         return (pixels - mean) / std

@@ -18,6 +18,6 @@ def to_tensor(pictures: Sequence[Image.Image]) -> Tensor:
     return normalise(torch.from_numpy(np.stack([np.asarray(p) for p in pictures])))
 
 
-def clip_pixels(images: list[Image.Image]) -> Tensor:
+def clip_pixels(images: Sequence[Image.Image]) -> Tensor:
     """Pictures as the miniature's CLIP sees them, ``[n, 3, 64, 64]`` in [-1, 1]."""
     return to_tensor([im.convert("RGB").resize((64, 64), Image.Resampling.LANCZOS) for im in images])

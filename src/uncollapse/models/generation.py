@@ -6,7 +6,7 @@ changes it beyond rounding, and an unadjusted and an adjusted image with one see
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,14 +62,25 @@ def generate(
 
     Returns: as many PIL images as there are prompts.
     """
+    return list(generating(pipe, prompts, seeds, settings, on_images, call))
+
+
+def generating(
+    pipe: Any,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    settings: GenerationSettings | None = None,
+    on_images: Callable[[int], object] = lambda count: None,
+    call: Mapping[str, Any] | None = None,
+) -> Iterator[Image]:
+    """The images of ``generate``, one after the other, a batch in memory at a time."""
     settings = settings or GenerationSettings()
     pairs = list(zip(prompts, seeds, strict=True))
-    images: list[Image] = []
     for start in range(0, len(pairs), settings.batch_size):
         batch = pairs[start : start + settings.batch_size]
-        images += pipe(**_batch_arguments(batch, settings, call or {})).images
+        images = pipe(**_batch_arguments(batch, settings, call or {})).images
         on_images(len(batch))
-    return images
+        yield from images
 
 
 def _batch_arguments(
