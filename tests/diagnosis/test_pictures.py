@@ -15,7 +15,7 @@ from toys.diagnoses import CONTEXTS, FAST
 from toys.outline import Outline
 from toys.pictures import SIZE, picture, pixels
 from toys.pipelines import add_token, encode, make_pipeline
-from uncollapse.comparison.measures import clip_measure
+from uncollapse.comparison import clip_measure
 from uncollapse.diagnosis.diagnose import diagnose_pipeline
 from uncollapse.diagnosis.pictures import (
     Pictures,
@@ -34,7 +34,7 @@ from uncollapse.diagnosis.text_curves import adjusted
 from uncollapse.diagnosis.training import diagnose_trajectory
 from uncollapse.diagnosis.training_plots import filmstrip, picture_rows
 from uncollapse.diagnosis.training_report import save_training
-from uncollapse.metrics import ClipScorer, share
+from uncollapse.metrics import SCORES, ClipScorer, share
 from uncollapse.metrics.clip import ClipPreprocessing
 from uncollapse.metrics.sets.bootstrap import mean_interval
 from uncollapse.models.generation import GenerationSettings, generate
@@ -47,7 +47,8 @@ TEA = uc.Adjustment(0.6, 1.0)
 @pytest.fixture
 def settings():
     measure = clip_measure(ClipScorer(*make_clip(), ClipPreprocessing(size=SIZE)), "cat", [picture("purple")])
-    return PictureSettings(PROMPTS, (0, 1), TWO_STEPS, [measure], [picture("purple")], clip="a toy CLIP")
+    sources = dict.fromkeys(SCORES, "a toy CLIP")
+    return PictureSettings(PROMPTS, (0, 1), TWO_STEPS, [measure], [picture("purple")], sources)
 
 
 def names(arms):
@@ -249,7 +250,7 @@ def test_previews_are_shown_where_nothing_was_drawn(trainings, tmp_path):
 
 
 def test_pictures_that_nobody_measured_are_shown_all_the_same(lora_pipe, settings, tmp_path):
-    unmeasured = replace(settings, measures=(), references=(), clip="")
+    unmeasured = replace(settings, measures=(), references=(), sources={})
     *_, drawn = draw_pictures(lora_pipe, CONCEPT, unmeasured, arms_for(lora_pipe, CONCEPT))
     found = diagnose_pipeline(lora_pipe, CONCEPT, CONTEXTS, replace(FAST, probe=None))
     assert isinstance(drawn, Pictures)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ..comparison.compare import Comparison
+from ..comparison import Comparison
 from ..comparison.summary import as_json, sentence, table, table_note
 from ..output import save_text, write_atomically
 from .console import print_json, stdout

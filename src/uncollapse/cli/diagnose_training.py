@@ -11,11 +11,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ..concept import Concept
-from ..diagnosis.pictures import SCORES, score_title
 from ..diagnosis.text_curves import TEA
 from ..diagnosis.training import TrainingDiagnosis, diagnosing_trajectory
 from ..diagnosis.training_report import save_training, training_json
 from ..errors import FileFormatError
+from ..metrics.scores import present
 from ..metrics.sets.bootstrap import Interval
 from ..trajectory import Trajectory, read_trajectory
 from .bundled import bundled_contexts
@@ -103,15 +103,15 @@ def _show(found: TrainingDiagnosis, output: Path, *, as_json_text: bool) -> None
 
 def _table(found: TrainingDiagnosis) -> Table:
     """A line a step; of the pictures what they keep of the context, by the judge or by CLIP."""
-    first = next((name for name in SCORES if any(name in point.scores for point in found.points)), None)
-    titles = [score_title(first), "with TEA"] if first else ["context drift"]
+    first = next(iter(present({name for point in found.points for name in point.scores})), None)
+    titles = [first.paper_title, "with TEA"] if first else ["context drift"]
     grid = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("step", "verdict", "heard", "with TEA", "presence", *titles):
         grid.add_column(name, justify="left" if name == "verdict" else "right")
     for point in found.points:
         cells = [f"{point.values[name].value:.3f}" for name in ("heard", f"heard{TEA}", "presence")]
         if first:
-            cells += [_cell(point.scores.get(name), 0) for name in (first, first + TEA)]
+            cells += [_cell(point.scores.get(name), 0) for name in (first.name, first.name + TEA)]
         else:
             cells.append(_cell(next(iter(point.text.values()), {}).get("context drift"), 3))
         grid.add_row(str(point.step), point.word, *cells)

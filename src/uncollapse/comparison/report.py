@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .compare import Comparison
+from .records import Comparison
 from .summary import sentence, table, table_note
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..comparison.report import alternative_text
-from ..comparison.summary import arm_title, sentence
+from ..comparison.summary import sentence
 from ..output import save_text
 from ..reports.page import Drawing, number, rendered, save_figures, save_sheet, with_interval
 from .diagnose import Diagnosis
-from .pictures import Pictures, counted, figures, score_names, score_title, unit
+from .pictures import Pictures, counted, figures
 from .prompt_tables import prompt_tables
 from .results import as_json
 
@@ -97,16 +97,16 @@ def _picture_table(pictures: Pictures) -> dict[str, Any]:
     arms = {arm.name: figures(comparison, arm.name) for arm in comparison.arms}
     rows = [
         [
-            score_title(name),
-            *(with_interval(each[name]) for each in arms.values()),
-            unit(name),
-            pictures.settings.source(name),
+            score.paper_title,
+            *(with_interval(each[score.name]) for each in arms.values()),
+            score.unit,
+            pictures.settings.sources.get(score.name, ""),
         ]
-        for name in score_names(comparison)
+        for score in comparison.scores
     ]
     return {
         "title": f"Pictures: {counted(comparison)} a column",
-        "head": ["of", *(arm_title(arm, comparison) for arm in comparison.arms), "unit", "by"],
+        "head": ["of", *(arm.title(comparison.concept) for arm in comparison.arms), "unit", "by"],
         "rows": rows,
         "notes": [
             sentence(comparison),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..comparison.summary import as_json as comparison_json
 from ..metrics.sets.published import WARNINGS
-from .pictures import Pictures, figures, score_names, score_title, unit
+from .pictures import Pictures, figures
 from .probe import Probe
 from .prompt_figures import PromptFigures
 
@@ -62,13 +62,13 @@ def pictures_json(pictures: Pictures) -> dict[str, Any]:
     return comparison_json(
         comparison,
         figures={
-            name: {
-                "title": score_title(name),
-                "unit": unit(name),
-                "source": pictures.settings.source(name),
-                "arms": {arm: asdict(each[name]) for arm, each in of.items()},
+            score.name: {
+                "title": score.paper_title,
+                "unit": score.unit,
+                "source": pictures.settings.sources.get(score.name, ""),
+                "arms": {arm: asdict(each[score.name]) for arm, each in of.items()},
             }
-            for name in score_names(comparison)
+            for score in comparison.scores
         },
     )
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from ..comparison.compare import PERSONALISED, Arm
+from ..comparison import PERSONALISED, Arm
 from ..components import encoders_of
 from ..concept import Concept
 from ..errors import UncollapseError

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .pictures import SCORES, SHARE, score_title, unit
+from ..metrics.scores import present
 from .plots import BLUE, GREEN, GREY, ORANGE, RED, new
 from .text_curves import TEA
 from .verdict import HEARD
@@ -46,7 +46,7 @@ SPREAD_TITLES = {
 def curves(found: TrainingDiagnosis) -> Figure:
     """What the denoiser hears, what moved in the text, and what the pictures show, over the steps."""
     first = found.encoders[0] if found.encoders else None
-    scores = [name for name in SCORES if any(name in point.scores for point in found.points)]
+    scores = present({name for point in found.points for name in point.scores})
     panels = _Panels(found, 1 + 2 * bool(first) + len(scores))
     heard = panels.next("The denoiser", "share of the base model's")
     for name, colour, style in (
@@ -68,8 +68,9 @@ def curves(found: TrainingDiagnosis) -> Figure:
         ):
             panels.curve(drift, [each[name] for each in text], colour, style, name.replace(" drift", ""))
         panels.pair("Spread of the sentences", "÷ the plain word's", text, "spread")
-    for name in scores:
-        panels.pair(score_title(name), unit(name), [point.scores for point in found.points], name)
+    for score in scores:
+        values = [point.scores for point in found.points]
+        panels.pair(score.paper_title, score.unit, values, score.name, share=score.share)
     return panels.finished()
 
 
@@ -111,13 +112,21 @@ class _Panels:
         axes.set_ylabel(measured_in, fontsize=9)
         axes.tick_params(labelsize=9)
         axes.ticklabel_format(useOffset=False)
-        if measured_in == SHARE:
-            axes.set_ylim(-4, 104)
         return axes
 
-    def pair(self, title: str, measured_in: str, values: Sequence[dict[str, Interval]], name: str) -> None:
-        """A panel of a figure as it is and, where that was computed, adjusted."""
+    def pair(
+        self,
+        title: str,
+        measured_in: str,
+        values: Sequence[dict[str, Interval]],
+        name: str,
+        *,
+        share: bool = False,
+    ) -> None:
+        """A panel of a figure as it is and, where that was computed, adjusted; a share from 0 to 100."""
         axes = self.next(title, measured_in)
+        if share:
+            axes.set_ylim(-4, 104)
         for key, colour, style, label in (
             (name, RED, "o-", "as it is"),
             (name + TEA, GREEN, "s--", "with TEA"),

@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..metrics.scores import present
 from ..output import save_text
 from ..reports.page import Drawing, number, rendered, save_figures, with_interval
-from .pictures import SCORES, counted, score_title, unit
+from .pictures import counted
 from .previews import read_previews
 from .results import pictures_json, plain
 from .text_curves import TEA
@@ -128,18 +129,19 @@ def _table(found: TrainingDiagnosis) -> dict[str, Any]:
 def _picture_tables(found: TrainingDiagnosis) -> list[dict[str, Any]]:
     """A line a checkpoint, two columns a score."""
     drawn = [point for point in found.points if point.pictures is not None]
-    names = [name for name in SCORES if any(name in point.scores for point in drawn)]
-    if not names:
+    scores = present({name for point in drawn for name in point.scores})
+    if not scores:
         return []
     pictures = drawn[0].pictures
     assert pictures is not None
-    keys = [name + tea for name in names for tea in ("", TEA)]
+    keys = [score.name + tea for score in scores for tea in ("", TEA)]
     rows = [
         [str(p.step), *(with_interval(p.scores[key]) if key in p.scores else "–" for key in keys)]
         for p in drawn
     ]
-    head = ["step", *(score_title(name) + tea for name in names for tea in ("", TEA))]
-    by = "; ".join(f"{score_title(name)}: {unit(name)}, {pictures.settings.source(name)}" for name in names)
+    head = ["step", *(score.paper_title + tea for score in scores for tea in ("", TEA))]
+    sources = pictures.settings.sources
+    by = "; ".join(f"{score.paper_title}: {score.unit}, {sources.get(score.name, '')}" for score in scores)
     notes = [
         f"{by}.",
         "[ ]: 95% interval; of a cosine over contexts, of what is kept over pictures (Wilson's).",
