@@ -25,11 +25,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .components import Tokenizer
 from .placeholders import Span
 
 __all__ = ["Tokens", "align", "locate", "pair_tokens", "phrase_of_tokens", "read"]
 
 ALONE = -1
+Label = tuple[str, int] | tuple[str, int, int]  # what a token stands for, and which of them
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Tokens:
     padding: tuple[bool, ...]
 
 
-def read(tokenizer, ids: Sequence[int]) -> tuple[str, Tokens] | None:
+def read(tokenizer: Tokenizer, ids: Sequence[int]) -> tuple[str, Tokens] | None:
     """The text that a tokenizer made ``ids`` of, and where in it each token is.
 
     Args:
@@ -67,7 +69,7 @@ def read(tokenizer, ids: Sequence[int]) -> tuple[str, Tokens] | None:
     return None if tokens is None else (text, tokens)
 
 
-def locate(tokenizer, ids: Sequence[int], text: str) -> Tokens | None:
+def locate(tokenizer: Tokenizer, ids: Sequence[int], text: str) -> Tokens | None:
     """Where in ``text`` each of ``ids`` is; None when ``text`` does not tokenise into them.
 
     Either may go on after the other ends, when the encoder's window cut it off.
@@ -88,7 +90,7 @@ def locate(tokenizer, ids: Sequence[int], text: str) -> Tokens | None:
     )
 
 
-def _frame(tokenizer, ids: Sequence[int]) -> tuple[int, int, list[bool]]:
+def _frame(tokenizer: Tokenizer, ids: Sequence[int]) -> tuple[int, int, list[bool]]:
     """Where the text's own tokens begin and end, between BOS, EOS and padding; and which are padding."""
     pad, special = tokenizer.pad_token_id, set(tokenizer.all_special_ids)
     left, right = 0, len(ids)
@@ -140,7 +142,7 @@ def pair_tokens(
     return partners
 
 
-def _partners(label: tuple, positions: list[int], candidates: list[int]) -> list[int]:
+def _partners(label: Label, positions: list[int], candidates: list[int]) -> list[int]:
     """Where the tokens of one label go among the anchor's tokens of that label."""
     if not candidates:
         return [ALONE] * len(positions)
@@ -153,12 +155,12 @@ def _partners(label: tuple, positions: list[int], candidates: list[int]) -> list
     return [ALONE] * missing + candidates[max(0, len(candidates) - len(positions)) :]
 
 
-def _grouped(tokens: Tokens, spans: Sequence[Span]) -> defaultdict[tuple, list[int]]:
+def _grouped(tokens: Tokens, spans: Sequence[Span]) -> defaultdict[Label, list[int]]:
     """Positions by what they stand for, the same label in both prompts for what belongs together."""
-    groups: defaultdict[tuple, list[int]] = defaultdict(list)
+    groups: defaultdict[Label, list[int]] = defaultdict(list)
     for position, start in enumerate(tokens.starts):
         if tokens.padding[position]:
-            groups["padding",].append(position)
+            groups["padding", 0].append(position)
         elif tokens.special[position]:
             groups["special", tokens.ids[position]].append(position)
         else:
@@ -166,7 +168,7 @@ def _grouped(tokens: Tokens, spans: Sequence[Span]) -> defaultdict[tuple, list[i
     return groups
 
 
-def _place(start: int, spans: Sequence[Span]) -> tuple:
+def _place(start: int, spans: Sequence[Span]) -> Label:
     """("phrase", which) inside a span; ("context", after how many spans, how far after) outside."""
     after = 0
     for which, (begin, end) in enumerate(spans):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .components import TokenizesText
 from .errors import AnchorError
 from .geometry import norm, unit
 from .placeholders import mentions
@@ -31,7 +32,7 @@ def check_anchor(anchor: str, placeholder: str) -> None:
         )
 
 
-def anchor_token_ids(tokenizer, anchor: str) -> list[int]:
+def anchor_token_ids(tokenizer: TokenizesText, anchor: str) -> list[int]:
     """Token ids of ``anchor`` as it stands inside a prompt: after a space, without BOS or EOS.
 
     The space matters: byte-level tokenizers have one token for "dog" and another for " dog".

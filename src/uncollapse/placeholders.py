@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .components import Tokenizer
+
 __all__ = ["Substitution", "is_learned", "learned_tokens", "mentions", "substitute", "token_names"]
 
 # What makes a word longer when it follows one. Scripts written without spaces between words (Thai, Lao,
@@ -88,7 +90,7 @@ def token_names(placeholder: str, count: int) -> list[str]:
     return [placeholder, *(f"{placeholder}_{i}" for i in range(1, count))]
 
 
-def learned_tokens(tokenizer, placeholder: str) -> list[str]:
+def learned_tokens(tokenizer: Tokenizer, placeholder: str) -> list[str]:
     """The added tokens behind a placeholder, every vector of each: what Textual Inversion has learned.
 
     "<t>" gives ``<t>, <t>_1, …`` as far as the tokenizer has them; "<s0><s1>" gives both; "sks dog", made of
@@ -104,13 +106,13 @@ def learned_tokens(tokenizer, placeholder: str) -> list[str]:
     return list(names)
 
 
-def is_learned(tokenizer, placeholder: str) -> bool:
+def is_learned(tokenizer: Tokenizer, placeholder: str) -> bool:
     """Whether a placeholder is made of learned tokens alone: "<my-cat>" is, "<new1> cat" is not."""
     ids = tokenizer(placeholder, add_special_tokens=False)["input_ids"]
     return set(ids) <= set(_added_tokens(tokenizer))
 
 
-def _added_tokens(tokenizer) -> dict[int, str]:
+def _added_tokens(tokenizer: Tokenizer) -> dict[int, str]:
     special = set(tokenizer.all_special_tokens)
     return {i: name for name, i in tokenizer.get_added_vocab().items() if name not in special}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -66,7 +67,7 @@ class LearnedEmbedding:
             )
         return rows.detach().cpu().reshape(-1, rows.shape[-1])
 
-    def replace(self, **changes) -> LearnedEmbedding:
+    def replace(self, **changes: Any) -> LearnedEmbedding:
         """A copy with other fields."""
         return replace(self, **changes)
 

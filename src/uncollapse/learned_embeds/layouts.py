@@ -87,27 +87,35 @@ def embeddings_from(
     return _READERS[layout](entries, metadata, file_name)
 
 
-def _from_diffusers(entries, metadata, file_name) -> list[LearnedEmbedding]:
+def _from_diffusers(
+    entries: Mapping[str, Any], metadata: Mapping[str, str], file_name: str
+) -> list[LearnedEmbedding]:
     return [
         LearnedEmbedding(placeholder, {ONLY: _tensor(placeholder, rows)}, metadata, "diffusers")
         for placeholder, rows in entries.items()
     ]
 
 
-def _from_a1111(entries, metadata, file_name) -> list[LearnedEmbedding]:
+def _from_a1111(
+    entries: Mapping[str, Any], metadata: Mapping[str, str], file_name: str
+) -> list[LearnedEmbedding]:
     [(key, rows)] = _one(dict(entries["string_to_param"]), "string_to_param")
     fields = {name: str(entries[name]) for name in A1111_FIELDS if entries.get(name) is not None}
     placeholder = entries.get("name") or (file_name if key == "*" else key)
     return [LearnedEmbedding(placeholder, {ONLY: _tensor(key, rows)}, {**metadata, **fields}, "a1111")]
 
 
-def _from_kohya(entries, metadata, file_name) -> list[LearnedEmbedding]:
+def _from_kohya(
+    entries: Mapping[str, Any], metadata: Mapping[str, str], file_name: str
+) -> list[LearnedEmbedding]:
     placeholder, others = _named(metadata, file_name)
     rows = _tensor("emb_params", entries["emb_params"])
     return [LearnedEmbedding(placeholder, {ONLY: rows}, others, "kohya")]
 
 
-def _from_encoders(entries, metadata, file_name) -> list[LearnedEmbedding]:
+def _from_encoders(
+    entries: Mapping[str, Any], metadata: Mapping[str, str], file_name: str
+) -> list[LearnedEmbedding]:
     placeholder, others = _named(metadata, file_name)
     vectors: dict[str, Tensor] = {}
     for key, encoder in ENCODER_KEYS.items():
@@ -122,7 +130,9 @@ def _from_encoders(entries, metadata, file_name) -> list[LearnedEmbedding]:
     return [LearnedEmbedding(placeholder, vectors, others, "encoders")]
 
 
-def _from_bundle(entries, metadata, file_name) -> list[LearnedEmbedding]:
+def _from_bundle(
+    entries: Mapping[str, Any], metadata: Mapping[str, str], file_name: str
+) -> list[LearnedEmbedding]:
     bundles: dict[str, dict[str, Any]] = {}
     for key, rows in entries.items():
         match = re.fullmatch(rf"{re.escape(BUNDLE)}(.+?)\.(string_to_param\.\*|emb_params|[^.]+)", key)
@@ -140,12 +150,16 @@ def _from_bundle(entries, metadata, file_name) -> list[LearnedEmbedding]:
     ]
 
 
-def _from_peft(entries, metadata, file_name) -> list[LearnedEmbedding]:
+def _from_peft(
+    entries: Mapping[str, Any], metadata: Mapping[str, str], file_name: str
+) -> list[LearnedEmbedding]:
     [(key, rows)] = _one({k: v for k, v in entries.items() if k.endswith(PEFT)}, f"….{PEFT}")
     return [LearnedEmbedding(file_name, {ONLY: _tensor(key, rows)}, metadata, "peft")]
 
 
-def _from_custom_diffusion(entries, metadata, file_name) -> list[LearnedEmbedding]:
+def _from_custom_diffusion(
+    entries: Mapping[str, Any], metadata: Mapping[str, str], file_name: str
+) -> list[LearnedEmbedding]:
     return [
         LearnedEmbedding(placeholder, {ONLY: _tensor(placeholder, rows)}, metadata, "custom-diffusion")
         for placeholder, rows in dict(entries["modifier_token"]).items()

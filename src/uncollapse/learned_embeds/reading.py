@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -18,6 +18,8 @@ from .image import entries_in_image
 from .layouts import embeddings_from, layout_of, wanted
 
 __all__ = ["SUFFIXES", "files_at", "read", "read_all", "safely"]
+
+Contents = TypeVar("Contents")
 
 SAFETENSORS = {".safetensors", ".pti"}  # the latter is what some SDXL trainers call theirs
 SUFFIXES = SAFETENSORS | IMAGE_SUFFIXES | {".pt", ".bin"}
@@ -118,7 +120,7 @@ def _unpickled(file: Path) -> Any:
         return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def _or_say_why(file: Path, load: Callable[[], Any]) -> Any:
+def _or_say_why(file: Path, load: Callable[[], Contents]) -> Contents:
     try:
         return load()
     except Exception as error:  # each library has its own family of errors for a damaged file

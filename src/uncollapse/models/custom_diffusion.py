@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..components import Pipeline
 from ..errors import FileFormatError, PipelineError
 from ..learned_embeds import load_into, read_all
 from ..learned_embeds.reading import safely
@@ -30,7 +31,7 @@ WEIGHTS = (
 )
 
 
-def load_custom_diffusion(pipe: Any, source: str | Path) -> list[str]:
+def load_custom_diffusion(pipe: Pipeline, source: str | Path) -> list[str]:
     """Load the weights and the modifier tokens of one training into a Stable Diffusion pipeline.
 
     Args:
@@ -82,7 +83,7 @@ def _delta(unet: nn.Module, file: Path, weights: Mapping[str, Tensor]) -> Callab
     return put_in
 
 
-def _processors(pipe: Any, file: Path, entries: Any) -> Callable[[], None]:
+def _processors(pipe: Pipeline, file: Path, entries: Any) -> Callable[[], None]:
     unet = pipe.unet
     own = unet.attn_processors
     if not isinstance(entries, Mapping) or not any("custom_diffusion" in str(key) for key in entries):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..components import Pipeline
 from ..errors import PipelineError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class GenerationSettings:
 
 
 def generate(
-    pipe: Any,
+    pipe: Pipeline,
     prompts: Sequence[str],
     seeds: Sequence[int],
     settings: GenerationSettings | None = None,

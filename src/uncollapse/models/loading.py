@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
+from ..components import Pipeline
 from ..errors import FileFormatError, PipelineError, PlaceholderError
 from ..placeholders import mentions
 
@@ -23,7 +24,9 @@ IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 TRIGGER_KEYS = ("placeholder", "instance_prompt", "modelspec.trigger_phrase")  # ours, diffusers', kohya's
 
 
-def load_pipeline(model: str | Path, *, device: str | None = None, dtype: torch.dtype | None = None) -> Any:
+def load_pipeline(
+    model: str | Path, *, device: str | None = None, dtype: torch.dtype | None = None
+) -> Pipeline:
     """Load any diffusers pipeline from a folder or a hub id.
 
     Args:
@@ -45,12 +48,13 @@ def load_pipeline(model: str | Path, *, device: str | None = None, dtype: torch.
             "Give the folder that save_pretrained() wrote."
         )
     try:
-        return DiffusionPipeline.from_pretrained(name, torch_dtype=dtype).to(device)
+        pipe: Pipeline = DiffusionPipeline.from_pretrained(name, torch_dtype=dtype).to(device)
     except Exception as error:  # a broken folder fails in as many ways as it has files
         raise PipelineError(f"'{name}' does not load as a diffusers pipeline: {first_line(error)}") from error
+    return pipe
 
 
-def load_lora(pipe: Any, lora: str | Path) -> None:
+def load_lora(pipe: Pipeline, lora: str | Path) -> None:
     """Load a LoRA file, folder or hub id into ``pipe``.
 
     Raises: PipelineError where the pipeline takes none, FileFormatError where the file is unreadable or
@@ -103,7 +107,7 @@ def load_images(folder: str | Path) -> list[Image]:
     return images
 
 
-def check_placeholder(pipe: Any, placeholder: str) -> None:
+def check_placeholder(pipe: Pipeline, placeholder: str) -> None:
     """A placeholder written as a token, ``<my-cat>``, must be one.
 
     Raises: PlaceholderError.

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ..components import Pipeline
 from ..errors import PipelineError
 from ..learned_embeds import LearnedEmbedding, write
 from ..models.custom_diffusion import load_custom_diffusion
@@ -86,14 +87,16 @@ class CustomDiffusion(PhraseSettings):
 
     @classmethod
     @contextmanager
-    def loaded(cls, pipe: Any, path: Path, placeholder: str, load_base: Callable[[], Any]) -> Iterator[Any]:
+    def loaded(
+        cls, pipe: Pipeline, path: Path, placeholder: str, load_base: Callable[[], Pipeline]
+    ) -> Iterator[Pipeline]:
         """A new pipeline, since the denoiser's own weights are changed."""
         tuned = load_base()
         load_custom_diffusion(tuned, path)
         yield tuned
 
 
-def _unet_pipeline(family: Family) -> Any:
+def _unet_pipeline(family: Family) -> Pipeline:
     if isinstance(family, Diffusion) and not family.is_xl:
         return family.pipe
     raise PipelineError(
@@ -129,7 +132,7 @@ def _own_keys_and_values(unet: Any) -> Iterator[Mapping[str, nn.Parameter]]:
         unet.set_attn_processor(before)
 
 
-def _save(pipe: Any, placeholder: str, token: TokenRows, folder: Path) -> None:
+def _save(pipe: Pipeline, placeholder: str, token: TokenRows, folder: Path) -> None:
     """The two files that diffusers reads; each is written whole."""
 
     def save(weights: dict[str, Any], file: str) -> None:

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from ..components import Pipeline
 from ..errors import PipelineError
 from ..models.loading import load_lora
 from ..output import save_safetensors
@@ -105,7 +106,9 @@ class DreamBoothLoRA(PhraseSettings):
 
     @classmethod
     @contextmanager
-    def loaded(cls, pipe: Any, path: Path, placeholder: str, load_base: Callable[[], Any]) -> Iterator[Any]:
+    def loaded(
+        cls, pipe: Pipeline, path: Path, placeholder: str, load_base: Callable[[], Pipeline]
+    ) -> Iterator[Pipeline]:
         """The pipeline itself, with the checkpoint's adapters; without any afterwards."""
         load_lora(pipe, path)
         try:
@@ -144,17 +147,17 @@ def _adapters(family: Family, settings: DreamBoothLoRA) -> Iterator[list[str]]:
         pipe.unload_lora_weights()
 
 
-def _clip_encoders(pipe: Any) -> list[str]:
+def _clip_encoders(pipe: Pipeline) -> list[str]:
     names = [name for name in ("text_encoder", "text_encoder_2") if getattr(pipe, name, None) is not None]
     return [name for name in names if getattr(pipe, name).config.model_type.startswith("clip")]
 
 
-def _trainable(pipe: Any, part: str) -> Mapping[str, nn.Parameter]:
+def _trainable(pipe: Pipeline, part: str) -> Mapping[str, nn.Parameter]:
     """The adapters' parameters, which are all that takes gradients."""
     return {f"{part}.{name}": p for name, p in getattr(pipe, part).named_parameters() if p.requires_grad}
 
 
-def save_lora(pipe: Any, parts: list[str], metadata: Mapping[str, str], path: Path, step: int) -> None:
+def save_lora(pipe: Pipeline, parts: list[str], metadata: Mapping[str, str], path: Path, step: int) -> None:
     """Write the adapters as ``load_lora_weights`` takes them."""
     from diffusers.utils import convert_state_dict_to_diffusers
     from peft.utils import get_peft_model_state_dict

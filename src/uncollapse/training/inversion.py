@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from ..components import Pipeline
 from ..errors import PipelineError
 from ..geometry import unit
 from ..learned_embeds import LearnedEmbedding, write
@@ -71,8 +72,8 @@ class RowSettings(Settings):
 
     @classmethod
     def loaded(
-        cls, pipe: Any, path: Path, placeholder: str, load_base: Callable[[], Any]
-    ) -> AbstractContextManager[Any]:
+        cls, pipe: Pipeline, path: Path, placeholder: str, load_base: Callable[[], Pipeline]
+    ) -> AbstractContextManager[Pipeline]:
         """The pipeline itself, with the checkpoint's rows."""
         return rows_loaded(pipe, path, placeholder)
 

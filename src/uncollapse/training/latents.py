@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
+
+from ..components import Pipeline
 
 __all__ = ["Latents", "encode_pictures"]
 
@@ -41,7 +42,7 @@ class Latents:
 
 
 @torch.no_grad()
-def encode_pictures(pipe: Any, pictures: Tensor) -> Latents:
+def encode_pictures(pipe: Pipeline, pictures: Tensor) -> Latents:
     """The latents of pictures ``[n, 3, height, width]`` in [−1, 1], on the pipeline's device, in float32."""
     vae, config = pipe.vae, pipe.vae.config
     dtype = vae.dtype

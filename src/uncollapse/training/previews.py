@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from ..components import Pipeline
 from ..models.generation import GenerationSettings, generate
 from ..output import save_png
 from .settings import Settings
@@ -18,7 +18,7 @@ SIDE, LABEL, COLUMNS = 160, 20, 8  # pixels of a picture and of the line above i
 
 
 @torch.no_grad()
-def draw_preview(pipe: Any, settings: Settings, folder: Path, step: int) -> None:
+def draw_preview(pipe: Pipeline, settings: Settings, folder: Path, step: int) -> None:
     """One picture of the validation prompt, always from the same noise."""
     prompt, side = str(settings.validation_prompt), settings.resolution
     drawing = GenerationSettings(height=side, width=side)

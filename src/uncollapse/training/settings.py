@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from ..anchors import check_anchor
+from ..components import Pipeline
 from ..errors import TrainingError
 from ..placeholders import mentions
 from .learner import Learner, Task
@@ -122,8 +123,8 @@ class Settings(ABC):
     @classmethod
     @abstractmethod
     def loaded(
-        cls, pipe: Any, path: Path, placeholder: str, load_base: Callable[[], Any]
-    ) -> AbstractContextManager[Any]:
+        cls, pipe: Pipeline, path: Path, placeholder: str, load_base: Callable[[], Pipeline]
+    ) -> AbstractContextManager[Pipeline]:
         """A pipeline with a checkpoint in it, for the length of the block.
 
         Args:

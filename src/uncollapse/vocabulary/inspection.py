@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ def inspect(
     return found
 
 
-def _measured(rows: Tensor, vocabulary: Vocabulary | None, words: int) -> Iterator[tuple]:
+def _measured(rows: Tensor, vocabulary: Vocabulary | None, words: int) -> Iterator[tuple[Any, ...]]:
     """For each row what follows its number in an ``InspectedRow``."""
     norms = norm(rows)
     if vocabulary is None:

@@ -7,8 +7,10 @@ suggestion carries its cosine to the embedding, and whether that is no more than
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from ..geometry import unit
 from ..learned_embeds import LearnedEmbedding
@@ -68,7 +70,9 @@ def suggest_anchors(
     return list(found.values())[:count]
 
 
-def _candidates(embedding: LearnedEmbedding, own: list) -> Iterator[tuple[str, set[str]]]:
+def _candidates(
+    embedding: LearnedEmbedding, own: Sequence[tuple[Tensor, Vocabulary]]
+) -> Iterator[tuple[str, set[str]]]:
     yield "stated", {embedding.metadata[key] for key in STATED if embedding.metadata.get(key, "").strip()}
     words = set.intersection(*(set(vocabulary.words) for _, vocabulary in own))
     texts = [embedding.placeholder, *(embedding.metadata.get(key, "") for key in TRIGGERS)]

@@ -70,7 +70,8 @@ class Vocabulary:
     def nearest(self, rows: Tensor, count: int) -> list[list[tuple[str, float]]]:
         """For each row the nearest words of the vocabulary and their cosines, best first."""
         words, found = self.words, []
-        for some in rows.split(CHUNK):
+        for start in range(0, len(rows), CHUNK):
+            some = rows[start : start + CHUNK]
             cosines, places = (unit(some.float()) @ self._directions.T).topk(min(count, len(words)))
             for row in zip(places.tolist(), cosines.tolist(), strict=True):
                 found.append([(words[i], cosine) for i, cosine in zip(*row, strict=True)])
@@ -130,7 +131,7 @@ class _Tokenizer:
         added = tokenizer.get_added_tokens_decoder()
         self.all_special_ids = [i for i, token in added.items() if token.special]
 
-    def __call__(self, text: str, **_: Any) -> dict[str, list]:
+    def __call__(self, text: str, **_: Any) -> dict[str, list[Any]]:
         encoding = self.tokenizer.encode(text, add_special_tokens=False)
         return {"input_ids": encoding.ids, "offset_mapping": encoding.offsets}
 
@@ -255,7 +256,8 @@ def _tables_of_pipeline(path: Path, encoders: list[Path]) -> list[Table]:
 
 def _model_type(folder: Path) -> str:
     try:
-        return json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type", "")
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return str(config.get("model_type", ""))
     except (OSError, ValueError):
         return ""
 
