@@ -30,7 +30,7 @@ import torch
 import typer
 
 from uncollapse import miniature
-from uncollapse.diagnosis import plots
+from uncollapse.reports import figures as plots
 from uncollapse.diagnosis.checkpoints import states
 from uncollapse.miniature.device import has_fast_bfloat16
 from uncollapse.miniature.recipes import RECIPES, save_photos

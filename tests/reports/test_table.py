@@ -1,4 +1,4 @@
-"""A table holds values: they are written where it is shown, and columns are picked, joined and turned by name."""
+"""A table holds values, written where it is shown; its columns are picked, joined and turned by name."""
 
 import math
 

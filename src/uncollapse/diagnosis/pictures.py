@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import Module
 
-from ..adjustment import Adjustment
 from ..comparison.compare import (
     BASE,
     PERSONALISED,
@@ -110,13 +109,11 @@ def picture_prompts(contexts: Contexts, count: int = PROMPTS) -> list[UserPrompt
 
 
 def arms_for(
-    pipe: Any, concept: Concept, base: Any = None, adjustment: Adjustment | None = None
+    pipe: Any, concept: Concept, base: Any = None, adjusted: Arm | None = None
 ) -> list[Arm]:
     """The base model with the anchor word, where there is one; the concept as it is; and adjusted."""
     arms = [BASE, PERSONALISED] if _has_base(pipe, concept, base) else [PERSONALISED]
-    if adjustment is not None:
-        arms.append(Arm(f"TEA α {adjustment.alpha:g}", adjustment))
-    return arms
+    return arms if adjusted is None else [*arms, adjusted]
 
 
 def draw_pictures(

@@ -32,13 +32,14 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
+from ..comparison.compare import Arm
 from ..concept import Concept
 from ..errors import PipelineError
 from ..metrics.sets.bootstrap import Interval, mean_interval
 from ..pipelines.anchor_encoder import adapters_off
 from ..pipelines.encoder_calls import routing
 
-__all__ = ["Probe", "ProbeSettings", "Response", "base_response", "probe", "response"]
+__all__ = ["Probe", "ProbeSettings", "Response", "arm_response", "base_response", "probe", "response"]
 
 DENOISERS = ("unet", "transformer")
 BARE = "a photo of {}"
@@ -156,6 +157,29 @@ def base_response(
         return response(pipe, concept.anchor, templates, settings, bare)
 
 
+def arm_response(
+    pipe: Any,
+    concept: Concept,
+    arm: Arm,
+    templates: Sequence[str],
+    settings: ProbeSettings | None = None,
+    base: Any = None,
+) -> Response:
+    """What is predicted while ``arm`` is in force, for what the arm asks for.
+
+    Args:
+        pipe: with the concept in it; left as it was found.
+        templates, settings: as for ``response``.
+        base: a pipeline that was never fine-tuned, which an arm that is not personalised asks; None for
+            ``pipe`` with its adapters off.
+
+    Raises: PipelineError.
+    """
+    asked = pipe if arm.personalised or base is None else base
+    with arm.drawing(asked, concept, base):
+        return response(asked, arm.asked(concept, "{}"), templates, settings)
+
+
 class _Heard(Exception):  # noqa: N818
     """Carries the predictions out of the pipeline's call."""
 
@@ -171,7 +195,9 @@ def _predictions(pipe: Any, prompts: Sequence[str], settings: ProbeSettings) -> 
 
 
 def _batch(pipe: Any, prompts: list[str], settings: ProbeSettings) -> Tensor:
-    def route(name: str, forward: Callable, args: tuple, kwargs: dict) -> Any:
+    def route(
+        name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         if name not in DENOISERS:
             return forward(*args, **kwargs)
         bound = inspect.signature(forward).bind(*args, **kwargs)
@@ -194,7 +220,7 @@ def _batch(pipe: Any, prompts: list[str], settings: ProbeSettings) -> Tensor:
 
 
 def _probed(
-    pipe: Any, forward: Callable, bound: inspect.BoundArguments, count: int, settings: ProbeSettings
+    pipe: Any, forward: Callable[..., Any], bound: inspect.BoundArguments, count: int, settings: ProbeSettings
 ) -> Tensor:
     """The denoiser's answers to the pipeline's own arguments, ``[prompts, probes, values]``."""
     sample = next(iter(bound.arguments))
