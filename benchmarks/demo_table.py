@@ -29,9 +29,8 @@ import uncollapse as uc
 from uncollapse import miniature
 from uncollapse.cli.bundled import bundled_measures, bundled_pipeline
 from uncollapse.cli.demo import BETA
-from uncollapse.comparison.compare import BASE, PERSONALISED, Arm, Comparison, compare, tea_arms
-from uncollapse.comparison.measures import TITLES
-from uncollapse.metrics import share, spread_over_seeds
+from uncollapse.comparison import BASE, PERSONALISED, Arm, Comparison, compare, tea_arms
+from uncollapse.metrics import SCORES, share, spread_over_seeds
 from uncollapse.models.generation import GenerationSettings, generate
 from uncollapse.output import save_text
 
@@ -81,9 +80,10 @@ def rows(comparisons: dict[str, Comparison]) -> list[tuple[str, str, dict[str, s
 
 def markdown(comparisons: dict[str, Comparison]) -> str:
     """The table as a page."""
-    lines = ["| concept | arm | " + " | ".join(TITLES.values()) + " |", "|---" * (2 + len(TITLES)) + "|"]
+    titles = [score.title for score in SCORES.values()]
+    lines = ["| concept | arm | " + " | ".join(titles) + " |", "|---" * (2 + len(titles)) + "|"]
     for concept, arm, scores in rows(comparisons):
-        lines.append(f"| {concept} | {arm} | " + " | ".join(scores.get(k, "") for k in TITLES) + " |")
+        lines.append(f"| {concept} | {arm} | " + " | ".join(scores.get(k, "") for k in SCORES) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,7 +1,5 @@
 """Arms differ in what they say they differ in, and in nothing else; the pipeline comes back as it was."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,7 @@ import uncollapse as uc
 from toys.comparisons import CONCEPT, PROMPTS
 from toys.pictures import pixels
 from toys.states import assert_same_state, state_of
-from uncollapse.comparison.compare import BASE, PERSONALISED, UserPrompt, compare, tea_arms
+from uncollapse.comparison import BASE, PERSONALISED, compare, tea_arms
 from uncollapse.metrics import Share, Spread
 from uncollapse.models.generation import GenerationSettings, generate
 
@@ -45,16 +43,6 @@ def test_the_base_arm_is_the_model_without_its_adapters(comparison, base_pipe):
         ).max()
         <= 1
     )
-
-
-def test_an_arm_can_have_its_negative_prompt_encoded_by_the_base(lora_pipe):
-    [usual] = tea_arms([0.6])
-    apart = replace(usual, name="apart", negative_encoder="base")
-    drawn = compare(lora_pipe, CONCEPT, PROMPTS, [3], [usual, apart], SETTINGS)
-    with uc.apply(lora_pipe, "sks cat", anchor="cat", alpha=0.6, beta=1.5, negative_encoder="base"):
-        expected = pixels(generate(lora_pipe, [r.prompt for r in drawn.of("apart")], [3, 3], SETTINGS))
-    assert np.abs(arm_pixels(drawn, "apart") - expected).max() <= 1
-    assert (arm_pixels(drawn, "apart") != arm_pixels(drawn, usual.name)).any()
 
 
 def test_the_other_arms_are_the_pipeline_as_given_and_adjusted(comparison, lora_pipe):
@@ -100,10 +88,3 @@ def test_measures_are_merged_and_summed_up_by_kind(lora_pipe):
     assert (summary["context_kept"].kept, summary["context_kept"].total) == (2, 4)
     assert isinstance(summary["clip_i"], Spread)
     assert (summary["clip_i"].mean, summary["clip_i"].seeds) == (1.5, 2)
-
-
-def test_a_typed_prompt_becomes_a_template_and_its_context():
-    prompt = UserPrompt.around("sks cat", "A photo of SKS  cat, in the snow; not sks cats")
-    assert prompt.template == "A photo of {}, in the snow; not sks cats"
-    assert prompt.context == "A photo of , in the snow; not sks cats"
-    assert UserPrompt.around("sks cat", "a dog").context == "a dog"

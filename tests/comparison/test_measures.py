@@ -5,8 +5,8 @@ import pytest
 from toys.clip import make_clip
 from toys.miniature import FakePrompt, Reading
 from toys.pictures import SIZE, picture
-from uncollapse.comparison.measures import TITLES, clip_measure, judge_measure
-from uncollapse.metrics import ClipScorer, clip_i, clip_t
+from uncollapse.comparison import clip_measure, judge_measure
+from uncollapse.metrics import SCORES, ClipScorer, clip_i, clip_t
 from uncollapse.metrics.clip import ClipPreprocessing
 
 PROMPTS = [
@@ -51,6 +51,6 @@ def test_the_prompt_decides_on_context_and_the_concept_on_identity():
     ]
 
 
-def test_every_score_has_a_title(scorer):
+def test_every_score_is_declared(scorer):
     scores = clip_measure(scorer, "cat", IMAGES)(IMAGES, PROMPTS)[0]
-    assert {*scores, "context_kept", "identity_kept"} == set(TITLES)
+    assert {*scores, "context_kept", "identity_kept"} == set(SCORES)

@@ -3,7 +3,7 @@
 import json
 
 from toys.comparisons import made_up
-from uncollapse.comparison.summary import as_json, headline, sentence, table, table_note
+from uncollapse.comparison.summary import as_json, headline, sentence, table
 
 CURED = {"base": (10, 0), "personalised": (2, 9), "TEA α 0.2": (5, 9), "TEA α 0.4": (8, 7)}
 
@@ -56,17 +56,17 @@ def test_the_headline_claims_no_more_than_the_figures():
 
 
 def test_the_table_has_a_row_an_arm_and_only_measured_columns():
-    headings, rows = table(made_up(CURED))
-    assert headings == ["", "context kept", "likeness kept"]
-    assert [row[0] for row in rows] == [
+    found = table(made_up(CURED))
+    assert found.head == ["", "context kept", "likeness kept"]
+    assert [row[0] for row in found.rows] == [
         "Base model, “cat”",
         "Personalised, “sks cat”",
         "With TEA α 0.2",
         "With TEA α 0.4",
     ]
-    assert rows[1][1].startswith("20% [")
-    assert "5 prompts × 2 seeds = 10 images a row" in table_note(made_up(CURED))
-    assert table(made_up())[0] == [""]
+    assert found.rows[1][1].startswith("20% [")
+    assert "5 prompts × 2 seeds = 10 images a row" in found.notes[0]
+    assert table(made_up()).head == [""]
 
 
 def test_the_json_is_standard_and_complete():

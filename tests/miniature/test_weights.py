@@ -11,8 +11,7 @@ from safetensors import safe_open
 
 import uncollapse as uc
 from uncollapse import miniature
-from uncollapse.comparison.compare import BASE, PERSONALISED, compare, tea_arms
-from uncollapse.comparison.measures import judge_measure
+from uncollapse.comparison import BASE, PERSONALISED, compare, judge_measure, tea_arms
 from uncollapse.miniature import clip, judge, quality
 from uncollapse.miniature.concepts import DATA
 from uncollapse.miniature.recipes import RECIPES

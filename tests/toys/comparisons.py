@@ -5,7 +5,7 @@ from __future__ import annotations
 from toys.miniature import FakePrompt
 from toys.pictures import picture
 from uncollapse import Concept
-from uncollapse.comparison.compare import BASE, PERSONALISED, Comparison, Record, tea_arms
+from uncollapse.comparison import BASE, PERSONALISED, Comparison, Record, tea_arms
 from uncollapse.models.generation import GenerationSettings
 
 COLOURS = {"base": "orange", "personalised": "firebrick"}

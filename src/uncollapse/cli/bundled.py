@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from ..comparison.compare import Measure
-from ..comparison.measures import clip_measure, judge_measure
+from ..comparison import Measure, clip_measure, judge_measure
 from ..concept import Concept
 from ..diagnosis.contexts import Contexts
 from ..errors import FileFormatError, PlaceholderError

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..comparison.compare import Comparison
-from ..comparison.report import figures, report
-from ..comparison.summary import as_json, sentence
+from ..comparison import Comparison
+from ..comparison.summary import as_json, sentence, table
 from ..output import save_json, save_text
 from ..reports.page import save_image
 from .console import print_json, stdout
@@ -23,6 +22,7 @@ def save_comparison(
 ) -> dict[str, Path]:
     """Write contact sheet, report and results; returns where they are."""
     from ..comparison.contact_sheet import contact_sheet
+    from ..comparison.report import report
 
     sheet = contact_sheet(comparison, references)
     html = report(comparison, sheet, settings)
@@ -40,8 +40,8 @@ def print_comparison(comparison: Comparison, files: Mapping[str, Path], *, as_js
         print_json(as_json(comparison, files={name: str(path) for name, path in files.items()}))
         return
     out = stdout()
-    measured = figures(comparison)
-    if measured is not None:
+    if comparison.scores:
+        measured = table(comparison)
         print_table(measured.turned())  # a column an arm: there are fewer arms than scores
         for note in measured.notes:
             out.print(note, style="dim")

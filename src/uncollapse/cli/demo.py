@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 import typer
 
-from ..comparison.compare import BASE, PERSONALISED, compare, tea_arms
+from ..comparison import BASE, PERSONALISED, compare, tea_arms
 from ..concept import Concept
 from ..output import check_writable
 from . import options as o

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..comparison.compare import Measure
-from ..comparison.measures import clip_measure
+from ..comparison import Measure, clip_measure
 from ..concept import Concept
 from ..diagnosis.contexts import Contexts
 from ..diagnosis.pictures import PictureSettings, picture_prompts
-from ..metrics import ClipScorer
+from ..metrics import SCORES, ClipScorer
 from ..models.generation import GenerationSettings
 from ..models.loading import load_images
 from .bundled import BUNDLED_DRAWING, bundled_judge, bundled_scorer
@@ -60,9 +59,13 @@ def picture_settings(
         generation=_generation(drawn, personal),
         measures=[bundled_judge(personal), *measures] if judged else measures,
         references=photos,
-        clip=f"{clip}, {len(photos)} photo{'s' * (len(photos) > 1)}" if clip and photos else clip,
-        judge=f"the miniature's judge, its own {personal.anchor}" if judged else "",
+        sources=_sources(clip, photos, f"the miniature's judge, its own {personal.anchor}" if judged else ""),
     )
+
+
+def _sources(clip: str, photos: list[Image], judge: str) -> dict[str, str]:
+    by_clip = f"{clip}, {len(photos)} photo{'s' * (len(photos) > 1)}" if clip and photos else clip
+    return {name: judge if score.share else by_clip for name, score in SCORES.items()}
 
 
 def _photos(personal: Any) -> list[Image]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from ..adjustment import ALPHA, BETA
-from ..comparison.compare import BASE, PERSONALISED, Arm, Comparison, Record, UserPrompt, tea_arms
-from ..comparison.compare import compare as compare_arms
+from ..comparison import BASE, PERSONALISED, Arm, Comparison, Record, UserPrompt, tea_arms
+from ..comparison import compare as compare_arms
+from ..comparison.arms import settings_of
 from ..concept import Concept
 from ..errors import UncollapseWarning
 from ..models.generation import GenerationSettings
@@ -122,7 +122,7 @@ def _save_images(comparison: Comparison, run: dict[str, object], folder: Path) -
 
     Prompts may begin alike, so several are numbered.
     """
-    adjustments = {arm.name: asdict(arm.adjuster) if arm.adjuster else None for arm in comparison.arms}
+    adjustments = {arm.name: settings_of(arm.adjuster) if arm.adjuster else None for arm in comparison.arms}
     prompts, seeds = len(comparison.prompts), len(comparison.seeds)
 
     def name(index: int, record: Record) -> str:

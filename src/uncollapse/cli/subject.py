@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..comparison.compare import Measure
-from ..comparison.measures import clip_measure
+from ..comparison import Measure, clip_measure
 from ..concept import Concept
 from ..errors import PipelineError, PlaceholderError
 from ..learned_embeds import load_into

@@ -16,7 +16,7 @@ __all__ = ["print_files", "print_table"]
 
 
 def print_table(table: Table) -> None:
-    """The table without title and notes; figures are set right, words fold where there is no room for them."""
+    """The table without title and notes; figures are set right, and what there is no room for is folded."""
     grid = Grid(box=SIMPLE_HEAD, pad_edge=False)
     for i, name in enumerate(table.head):
         right = table.is_right(i) or (not table.align and table.holds_figures(i))

@@ -15,14 +15,16 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..errors import UncollapseError
-from ..metrics import Share
-from .compare import Arm, Comparison, Record
-from .summary import headline
+from ..metrics import Score, Share, Spread
+from ..metrics.scores import Question, first_that_answers
+from .arms import AFTER, BEFORE, Arm
+from .records import Comparison, Record
+from .summary import headline, ways
 
 TILE, GAP, MARGIN, LABEL_WIDTH = 176, 18, 36, 190
 INK, MUTED, LINE = "#1c2128", "#606a76", "#dde2e8"
-GOOD, BAD, NEUTRAL = "#1a8f57", "#cf3f3f", "#55708f"
-BADGES = {"context_kept": "asked-for scene", "identity_kept": "likeness"}
+GOOD, BAD = AFTER, BEFORE
+QUESTIONS: tuple[Question, ...] = ("context", "likeness", "quality", "prompt")  # answered at the foot
 
 
 def contact_sheet(
@@ -93,12 +95,15 @@ def _introduction(comparison: Comparison) -> str:
         f"The model was taught one particular {anchor} from a few photos, under the name “{name}”. Every row "
         "asks for it in another scene; images in a row share one random seed."
     )
-    if not any(arm.adjuster for arm in comparison.arms):
-        return asked
-    return (
-        f"{asked} TEA, test-time embedding adjustment, turns the learned name part of the way (α) back "
-        f"toward “{anchor}” while drawing; nothing is trained again."
-    )
+    said = []
+    for way in ways(comparison):
+        said.append(
+            "TEA, test-time embedding adjustment, turns the learned name part of the way (α) back toward "
+            f"“{anchor}” while drawing"
+            if way == "TEA"
+            else f"{way} is another way to draw the same"
+        )
+    return f"{asked} {'; '.join(said)}; nothing is trained again." if said else asked
 
 
 def _reference_strip(page: _Page, comparison: Comparison, images: Sequence[Image.Image]) -> None:
@@ -119,23 +124,11 @@ def _column_heads(page: _Page, comparison: Comparison) -> None:
     page.text("… is the subject", MARGIN, 13, MUTED)
     for column, arm in enumerate(comparison.arms):
         page.y = top
-        title, says = _head(arm, comparison)
-        page.text(title, _column_x(column), 16, _arm_colour(arm), bold=True, wrap=TILE)
+        title, says = arm.head(comparison.concept)
+        page.text(title, _column_x(column), 16, arm.colour, bold=True, wrap=TILE)
         page.text(says, _column_x(column), 13, MUTED, wrap=TILE)
         bottoms.append(page.y)
     page.skip(max(bottoms) + 12 - page.y)
-
-
-def _head(arm: Arm, comparison: Comparison) -> tuple[str, str]:
-    if not arm.personalised:
-        return "Base model", f"asked for “{comparison.concept.anchor}”"
-    if arm.adjuster is None:
-        return "Personalised", f"asked for “{comparison.concept.placeholder}”"
-    return f"With {arm.name}", "same model, same words"
-
-
-def _arm_colour(arm: Arm) -> str:
-    return NEUTRAL if not arm.personalised else BAD if arm.adjuster is None else GOOD
 
 
 def _prompt_row(page: _Page, comparison: Comparison, prompt: int) -> None:
@@ -146,19 +139,30 @@ def _prompt_row(page: _Page, comparison: Comparison, prompt: int) -> None:
     for column, arm in enumerate(comparison.arms):
         record = comparison.of(arm.name)[prompt * len(comparison.seeds)]
         page.picture(record.image, _column_x(column), top, TILE)
-        _badges(page, arm, record, _column_x(column), top + TILE + 7)
-    judged = any(name in record.scores for name in BADGES)
+        _badges(page, _shown(comparison, arm), record, _column_x(column), top + TILE + 7)
+    judged = any(score.share and score.on_sheet for score in comparison.scores)
     page.skip(TILE + (34 if judged else 0) + 14)
 
 
-def _badges(page: _Page, arm: Arm, record: Record, x: int, y: int) -> None:
-    for name, label in BADGES.items():
-        if name not in record.scores or (name == "identity_kept" and not arm.personalised):
-            continue  # the base model was not asked for this individual
-        mark = _mark(bool(record.scores[name]))
+def _badges(page: _Page, scores: Sequence[Score], record: Record, x: int, y: int) -> None:
+    for score in scores:
+        if not score.share or score.name not in record.scores:
+            continue
+        mark = _mark(score.good(bool(record.scores[score.name])))
         page.image.paste(mark, (x, y), mark)
-        page.draw.text((x + 18, y), label, MUTED, _font(11))
-        x += 26 + round(_font(11).getlength(label))
+        page.draw.text((x + 18, y), score.badge, MUTED, _font(11))
+        x += 26 + round(_font(11).getlength(score.badge))
+
+
+def _shown(comparison: Comparison, arm: Arm) -> list[Score]:
+    """The scores that mean something under this arm's pictures."""
+    return [
+        score
+        for score in comparison.scores
+        if score.on_sheet
+        # the base model was not asked for this individual
+        and not (score.share and score.answers == "likeness" and not arm.personalised)
+    ]
 
 
 def _feet(page: _Page, comparison: Comparison) -> None:
@@ -174,7 +178,7 @@ def _feet(page: _Page, comparison: Comparison) -> None:
     for column, arm in enumerate(comparison.arms):
         page.y = top
         for row, (figure, label) in enumerate(_foot(comparison, arm)):
-            page.text(figure, _column_x(column), 21, INK if row else _arm_colour(arm), bold=True)
+            page.text(figure, _column_x(column), 21, INK if row else arm.colour, bold=True)
             page.text(label, _column_x(column), 13, MUTED, wrap=TILE)
             page.skip(4)
         bottoms.append(page.y)
@@ -182,17 +186,22 @@ def _feet(page: _Page, comparison: Comparison) -> None:
 
 
 def _foot(comparison: Comparison, arm: Arm) -> list[tuple[str, str]]:
+    """For each question its figure and what that is, by the first score there is that answers it."""
     summary = comparison.summary(arm.name)
-    figures = []
-    judged = {"context_kept": "show the asked-for scene", "identity_kept": "keep the likeness"}
-    for name, label in judged.items():
-        score = summary.get(name)
-        if isinstance(score, Share) and (name == "context_kept" or arm.personalised):
-            figures.append((f"{score.percent:.0f}%", label))
-    if figures:
-        return figures
-    clip = {"clip_t_context": "CLIP-T context", "clip_i": "CLIP-I likeness"}
-    return [(str(summary[name]), label) for name, label in clip.items() if name in summary]
+    quoted = [
+        first_that_answers(question, [score for score in comparison.scores if score.on_sheet])
+        for question in QUESTIONS
+    ]
+    shown = _shown(comparison, arm)
+    return [
+        (_figure(score, summary[score.name]), score.foot)
+        for score in quoted
+        if score is not None and score in shown and score.name in summary
+    ]
+
+
+def _figure(score: Score, found: Share | Spread) -> str:
+    return score.written(found.percent) if isinstance(found, Share) else score.cell(found)
 
 
 def _column_x(column: int) -> int:

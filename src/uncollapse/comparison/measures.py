@@ -1,7 +1,7 @@
 """What is said of each image in a comparison: by CLIP, and by a judge where there is one.
 
 A measure maps images and the prompts they were asked for to a dictionary of scores an image. Numbers are
-averaged over seeds, yes/no scores counted. The names here are those of the table's columns.
+averaged over seeds, yes/no scores counted. The names here are those declared in ``metrics.scores``.
 """
 
 from __future__ import annotations
@@ -10,20 +10,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..metrics import ClipScorer, clip_i, clip_t
-from .compare import ContextPrompt, Measure, Score
+from .prompts import ContextPrompt
+from .records import Value
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Column headings, in the order of the table.
-TITLES = {
-    "context_kept": "context kept",
-    "identity_kept": "likeness kept",
-    "clip_t_context": "CLIP-T context",
-    "clip_t_concept": "CLIP-T concept",
-    "clip_t_full": "CLIP-T full",
-    "clip_i": "CLIP-I photos",
-}
+__all__ = ["Measure", "clip_measure", "judge_measure"]
+
+Measure = Callable[[Sequence["Image"], Sequence[ContextPrompt]], list[dict[str, Value]]]
+"""Images and the prompts they were asked for, to a dictionary of scores an image."""
 
 
 def clip_measure(scorer: ClipScorer, anchor: str, reference_images: Sequence[Image] = ()) -> Measure:
@@ -34,7 +30,7 @@ def clip_measure(scorer: ClipScorer, anchor: str, reference_images: Sequence[Ima
     """
     reference_features = scorer.image_features(reference_images) if reference_images else None
 
-    def measure(images: Sequence[Image], prompts: Sequence[ContextPrompt]) -> list[dict[str, Score]]:
+    def measure(images: Sequence[Image], prompts: Sequence[ContextPrompt]) -> list[dict[str, Value]]:
         features = scorer.image_features(images)
         texts = {
             "clip_t_context": [prompt.context for prompt in prompts],
@@ -58,7 +54,7 @@ def judge_measure(judge: Callable[[list[Image]], Sequence[Any]], matches: Callab
         matches: whether a reading shows the individual.
     """
 
-    def measure(images: Sequence[Image], prompts: Sequence[Any]) -> list[dict[str, Score]]:
+    def measure(images: Sequence[Image], prompts: Sequence[Any]) -> list[dict[str, Value]]:
         readings = judge(list(images))
         return [
             {"context_kept": bool(prompt.kept(reading)), "identity_kept": bool(matches(reading))}

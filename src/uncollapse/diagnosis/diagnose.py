@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ..adjusters import Adjuster
-from ..comparison.compare import PERSONALISED, Arm, tea_arms
+from ..comparison import PERSONALISED, Arm, tea_arms
 from ..concept import Concept
 from ..errors import UncollapseError
 from ..learned_embeds import LearnedEmbedding

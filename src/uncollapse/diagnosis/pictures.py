@@ -14,7 +14,7 @@ Source: arXiv:2506.22685, section 5; ``measures.py`` has the formulas.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import Module
 
-from ..comparison.compare import (
+from ..comparison import (
     BASE,
     PERSONALISED,
     Arm,
@@ -52,21 +52,9 @@ __all__ = [
     "draw_pictures",
     "figures",
     "picture_prompts",
-    "score_names",
-    "score_title",
-    "unit",
 ]
 
 PROMPTS = 8  # of fewer, no interval over contexts means anything
-COSINE, SHARE = "cosine × 100", "% of pictures"
-SCORES = {  # as the measures name them: title, unit
-    "context_kept": ("context kept", SHARE),
-    "identity_kept": ("likeness kept", SHARE),
-    "clip_t_context": ("S_T^p, context", COSINE),
-    "clip_t_concept": ("S_T^c, concept", COSINE),
-    "clip_t_full": ("S_T^f, full prompt", COSINE),
-    "clip_i": ("CLIP-I, photos", COSINE),
-}
 
 
 @dataclass(frozen=True)
@@ -79,7 +67,7 @@ class PictureSettings:
         generation: how the pipeline is called.
         measures: of the pictures; without one they are drawn and not measured.
         references: photos of the subject, for the sheet.
-        clip, judge: what to call those who measure.
+        sources: whose figure a score is, by its name.
     """
 
     prompts: Sequence[ContextPrompt]
@@ -87,12 +75,7 @@ class PictureSettings:
     generation: GenerationSettings = field(default_factory=GenerationSettings)
     measures: Sequence[Measure] = ()
     references: Sequence[Image] = ()
-    clip: str = ""
-    judge: str = ""
-
-    def source(self, score: str) -> str:
-        """Whose figure it is."""
-        return self.judge if SCORES[score][1] == SHARE else self.clip
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,9 +91,7 @@ def picture_prompts(contexts: Contexts, count: int = PROMPTS) -> list[UserPrompt
     return [UserPrompt(template) for template in contexts.first(count).templates]
 
 
-def arms_for(
-    pipe: Any, concept: Concept, base: Any = None, adjusted: Arm | None = None
-) -> list[Arm]:
+def arms_for(pipe: Any, concept: Concept, base: Any = None, adjusted: Arm | None = None) -> list[Arm]:
     """The base model with the anchor word, where there is one; the concept as it is; and adjusted."""
     arms = [BASE, PERSONALISED] if _has_base(pipe, concept, base) else [PERSONALISED]
     return arms if adjusted is None else [*arms, adjusted]
@@ -149,7 +130,7 @@ def draw_pictures(
 
 
 def figures(comparison: Comparison, arm: str) -> dict[str, Interval]:
-    """Each score of an arm with its 95 % interval, in the unit that ``unit`` names."""
+    """Each score of an arm with its 95 % interval, in its unit."""
     found = {}
     for name, value in comparison.summary(arm).items():
         if isinstance(value, Share):
@@ -159,23 +140,10 @@ def figures(comparison: Comparison, arm: str) -> dict[str, Interval]:
     return found
 
 
-def score_names(comparison: Comparison) -> list[str]:
-    """The scores that there are, in the order of the table."""
-    return [name for name in SCORES if any(name in record.scores for record in comparison.records)]
-
-
 def counted(comparison: Comparison) -> str:
     """How many pictures an arm has, in words."""
     prompts, seeds = len(comparison.prompts), len(comparison.seeds)
     return f"{prompts} prompt{'s' * (prompts > 1)} × {seeds} seed{'s' * (seeds > 1)}"
-
-
-def score_title(name: str) -> str:
-    return SCORES[name][0]
-
-
-def unit(name: str) -> str:
-    return SCORES[name][1]
 
 
 def _by_prompt(comparison: Comparison, arm: str, name: str) -> list[float]:

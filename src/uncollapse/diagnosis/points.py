@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ..comparison.compare import PERSONALISED, Arm
+from ..comparison import PERSONALISED, Arm
+from ..metrics.scores import Score, present
 from ..metrics.sets.bootstrap import Interval
 from ..trajectory import Trajectory
 from .pictures import Pictures, figures
@@ -84,20 +85,20 @@ class TrainingDiagnosis:
         return list(self.points[0].as_it_is.text) if self.points else []
 
     @property
+    def scores(self) -> list[Score]:
+        """Those that any picture has, in the order of the tables."""
+        return present({name for p in self.points for each in p.arms.values() for name in each.scores})
+
+    @property
     def labels(self) -> dict[str, str]:
         """What curves and columns call each arm, by its name: "" for the concept as it is, "with TEA".
 
-        An arm goes by what its adjuster is called, or by its own name where it has another than its adjuster
-        gives it, or where another arm has the same adjuster.
+        Of several that do the same to the model each goes by its name: "with TEA α 0.2", "with TEA α 0.4".
         """
         arms = [measured.arm for measured in self.points[0].arms.values()] if self.points else []
-        titles = [arm.adjuster.title for arm in arms if arm.adjuster]
-
-        def called(arm: Arm) -> str:
-            a = arm.adjuster
-            return a.title if a and arm.name == a.label and titles.count(a.title) == 1 else arm.name
-
-        return {arm.name: "" if arm.name == PERSONALISED.name else f"with {called(arm)}" for arm in arms}
+        ways = [arm.way for arm in arms]
+        called = {arm.name: arm.way if ways.count(arm.way) == 1 else arm.name for arm in arms}
+        return {name: "" if name == PERSONALISED.name else f"with {said}" for name, said in called.items()}
 
     @property
     def sentence(self) -> str:

@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from ..comparison.compare import Arm
+from ..comparison import Arm
 from ..concept import Concept
 from ..errors import PipelineError
 from ..metrics.sets.bootstrap import Interval, mean_interval
@@ -165,19 +165,17 @@ def arm_response(
     settings: ProbeSettings | None = None,
     base: Any = None,
 ) -> Response:
-    """What is predicted while ``arm`` is in force, for what the arm asks for.
+    """What is predicted while ``arm`` is in force, for what it asks for; its call's arguments play no part.
 
     Args:
         pipe: with the concept in it; left as it was found.
         templates, settings: as for ``response``.
-        base: a pipeline that was never fine-tuned, which an arm that is not personalised asks; None for
-            ``pipe`` with its adapters off.
+        base: a pipeline that was never fine-tuned; None for ``pipe`` with its adapters off.
 
     Raises: PipelineError.
     """
-    asked = pipe if arm.personalised or base is None else base
-    with arm.drawing(asked, concept, base):
-        return response(asked, arm.asked(concept, "{}"), templates, settings)
+    with arm.drawing(pipe, concept, base) as drawer:
+        return response(drawer, arm.asked(concept, "{}"), templates, settings)
 
 
 class _Heard(Exception):  # noqa: N818
@@ -195,9 +193,7 @@ def _predictions(pipe: Any, prompts: Sequence[str], settings: ProbeSettings) -> 
 
 
 def _batch(pipe: Any, prompts: list[str], settings: ProbeSettings) -> Tensor:
-    def route(
-        name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    def route(name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if name not in DENOISERS:
             return forward(*args, **kwargs)
         bound = inspect.signature(forward).bind(*args, **kwargs)

@@ -119,7 +119,9 @@ def encode(tokenizer: Any, encoder: nn.Module, sentences: Sequence[str]) -> list
         ids = torch.tensor([rows[i] for i in batch], device=_device(encoder))
         hidden = encoder(input_ids=ids).last_hidden_state.cpu()
         vectors |= dict(zip(batch, hidden, strict=True))
-    return [EncodedSentence(text, row, vectors[i]) for i, (text, row) in enumerate(zip(texts, rows, strict=True))]
+    return [
+        EncodedSentence(text, row, vectors[i]) for i, (text, row) in enumerate(zip(texts, rows, strict=True))
+    ]
 
 
 def prompt_drift(
@@ -174,8 +176,8 @@ def adjusted_ends(
 
 @dataclass(frozen=True)
 class _Pairs:
-    """For each token of a sentence with V* its partner in the one with the anchor, or ``ALONE``; and whether it
-    is one of the concept's own, or no word at all (BOS, EOS)."""
+    """For each token of a sentence with V* its partner in the one with the anchor, or ``ALONE``; and whether
+    it is one of the concept's own, or no word at all (BOS, EOS)."""
 
     partners: Tensor
     own: Tensor

@@ -1,4 +1,4 @@
-"""What a text encoder makes of the concept at one checkpoint: drift, distances, spread, as it is and by an arm.
+"""What a text encoder makes of the concept at one checkpoint: drift, distances, spread, by an arm too.
 
 The spread is that of P_V* as a share of P_c's: 1, the sentences are as unlike each other as those of the
 plain word; 0, all are alike. So all its measures go on one axis; of the Gaussian's entropy it is
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..comparison.compare import Arm
+from ..comparison import Arm
 from ..components.parts import tokens_and_encoders
 from ..concept import Concept
 from ..metrics.sets.bootstrap import Interval, mean_interval, set_intervals
@@ -75,8 +75,9 @@ def adjusted(read: Reading, pipe: Any, arm: Arm) -> PromptDrift:
 
     Raises: PipelineError.
     """
-    learned = any(is_learned(tokenizer, read.concept.placeholder) for tokenizer, _ in tokens_and_encoders(pipe))
-    if learned or type(arm) is not Arm:  # rows are adjusted before they are encoded; others may do as they like
+    placeholder = read.concept.placeholder
+    learned = any(is_learned(tokenizer, placeholder) for tokenizer, _ in tokens_and_encoders(pipe))
+    if learned or type(arm) is not Arm:  # rows change before they are encoded; others do as they like
         read = reading(pipe, read.concept, read.contexts, read.anchors, read.encoder)
     if learned or arm.adjuster is None:
         return read.drift

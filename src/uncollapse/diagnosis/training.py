@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from ..comparison.compare import PERSONALISED, Arm, tea_arms
+from ..comparison import PERSONALISED, Arm, tea_arms
 from ..concept import Concept
 from ..errors import UncollapseError
 from ..learned_embeds.loading import encoders_of
@@ -197,6 +197,6 @@ def _text(
         return {name: text_values(each.drift) for name, each in read.items()}
     if not arm.personalised:  # the plain word beside itself
         return {}
-    with arm.drawing(tuned, concept, base):
-        values = {name: text_values(adjusted(each, tuned, arm)) for name, each in read.items()}
+    with arm.drawing(tuned, concept, base) as drawer:
+        values = {name: text_values(adjusted(each, drawer, arm)) for name, each in read.items()}
     return {name: {key: each[key] for key in MOVED} for name, each in values.items()}

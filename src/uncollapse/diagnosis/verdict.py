@@ -25,11 +25,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..adjustment import ALPHA, BETA, Adjustment
-from ..comparison.compare import Arm, tea_arms
+from ..comparison import Arm, tea_arms
 from .drift import TokenDrift
 from .probe import Probe
 
-__all__ = ["HEARD", "PRESENCE", "PROMPT_BETA", "Advice", "Verdict", "judged", "probe_verdict", "token_verdict"]
+__all__ = [
+    "HEARD",
+    "PRESENCE",
+    "PROMPT_BETA",
+    "Advice",
+    "Verdict",
+    "judged",
+    "probe_verdict",
+    "token_verdict",
+]
 
 HEARD = 0.67
 PRESENCE = 0.29
@@ -99,7 +108,8 @@ def probe_verdict(probe: Probe, anchor: str, adjusted: Sequence[tuple[Arm, Probe
         f"The denoiser hears {probe.heard} of the context that the base model hears; below {HEARD:g} the "
         "pictures lose it.",
         f"In context the concept moves the prediction {probe.presence} times as far as the context itself "
-        f"does; below {PRESENCE:g} the subject is hardly there. Whether it is a good likeness, only pictures show.",
+        f"does; below {PRESENCE:g} the subject is hardly there. Whether it is a good likeness, only pictures "
+        "show.",
     )
     advice = _advice(heard, anchor, adjusted) if word == "dominating" and adjusted else None
     return Verdict(word, reasons, "denoiser", advice)

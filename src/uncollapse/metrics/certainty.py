@@ -21,7 +21,12 @@ class Spread:
     seeds: int
 
     def __str__(self) -> str:
-        return f"{self.mean:.1f}" if math.isnan(self.sd) else f"{self.mean:.1f} ± {self.sd:.1f}"
+        return self.written(1)
+
+    def written(self, decimals: int) -> str:
+        """With so many decimals: "19.4 ± 0.3"."""
+        mean = f"{self.mean:.{decimals}f}"
+        return mean if math.isnan(self.sd) else f"{mean} ± {self.sd:.{decimals}f}"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ changes it beyond rounding, and an unadjusted and an adjusted image with one see
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ def generate(
     seeds: Sequence[int],
     settings: GenerationSettings | None = None,
     on_images: Callable[[int], object] = lambda count: None,
+    call: Mapping[str, Any] | None = None,
 ) -> list[Image]:
     """One image for each (prompt, seed) pair, in order.
 
@@ -57,6 +58,7 @@ def generate(
         seeds: one a picture; equal seeds start from equal noise.
         settings: shared by all pictures.
         on_images: called with the number of images just finished, for progress.
+        call: further arguments of the pipeline's call, which take the place of the settings.
 
     Returns: as many PIL images as there are prompts.
     """
@@ -65,15 +67,18 @@ def generate(
     images: list[Image] = []
     for start in range(0, len(pairs), settings.batch_size):
         batch = pairs[start : start + settings.batch_size]
-        images += pipe(**_batch_arguments(batch, settings)).images
+        images += pipe(**_batch_arguments(batch, settings, call or {})).images
         on_images(len(batch))
     return images
 
 
-def _batch_arguments(batch: Sequence[tuple[str, int]], settings: GenerationSettings) -> dict[str, Any]:
-    arguments = settings.given()
-    if settings.negative_prompt is not None:  # pipelines want as many as there are prompts
-        arguments["negative_prompt"] = [settings.negative_prompt] * len(batch)
+def _batch_arguments(
+    batch: Sequence[tuple[str, int]], settings: GenerationSettings, call: Mapping[str, Any]
+) -> dict[str, Any]:
+    arguments = settings.given() | dict(call)
+    negative = arguments.get("negative_prompt")
+    if isinstance(negative, str):  # pipelines want as many as there are prompts
+        arguments["negative_prompt"] = [negative] * len(batch)
     arguments["prompt"] = [prompt for prompt, _ in batch]
     arguments["generator"] = [torch.Generator("cpu").manual_seed(seed) for _, seed in batch]
     return arguments

@@ -46,7 +46,8 @@ class Gaussian:
 
     def whiten(self, vectors: Tensor) -> Tensor:
         """``vectors [n, dim]`` in units of standard deviations: distances there are Mahalanobis'."""
-        return torch.linalg.solve_triangular(self.factor, vectors.double().T, upper=False).T
+        whitened: Tensor = torch.linalg.solve_triangular(self.factor, vectors.double().T, upper=False).T
+        return whitened
 
 
 def fit_gaussian(*sets: Tensor) -> Gaussian:

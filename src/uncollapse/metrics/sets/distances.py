@@ -116,7 +116,7 @@ def mahalanobis(P: Tensor, Q: Tensor) -> float:
     Source: P. C. Mahalanobis, 1936; the covariance is pooled and shrunk (``covariance.py``).
     """
     pooled = fit_gaussian(P, Q)
-    return pooled.whiten((P.double().mean(0) - Q.double().mean(0))[None]).norm().item()
+    return float(pooled.whiten((P.double().mean(0) - Q.double().mean(0))[None]).norm())
 
 
 def gaussian_kl(P: Tensor, Q: Tensor) -> float:
@@ -132,7 +132,7 @@ def gaussian_kl(P: Tensor, Q: Tensor) -> float:
     trace = torch.linalg.solve_triangular(q.factor, p.factor, upper=False).square().sum()
     apart = q.whiten((q.mean - p.mean)[None]).square().sum()
     dim = len(p.mean)
-    return ((trace + apart).item() - dim + q.log_det - p.log_det) / (2 * dim)
+    return (float(trace + apart) - dim + q.log_det - p.log_det) / (2 * dim)
 
 
 def energy(P: Tensor, Q: Tensor, paired: bool = False) -> float:

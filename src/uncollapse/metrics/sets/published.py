@@ -62,9 +62,9 @@ def _mahalanobis(P: Tensor, Q: Tensor) -> float:
     centre = Q.mean(0)
     inverse = torch.linalg.pinv(torch.cov(Q.T), hermitian=True, rtol=1e-10)
     away = P - centre
-    return ((away @ inverse) * away).sum(1).clamp(min=0).sqrt().mean().item()
+    return float(((away @ inverse) * away).sum(1).clamp(min=0).sqrt().mean())
 
 
 def _kl(P: Tensor, Q: Tensor) -> float:
     p, q = ((each @ each.T).log_softmax(-1) for each in (P, Q))
-    return (p.exp() * (p - q)).sum(-1).mean().item()
+    return float((p.exp() * (p - q)).sum(-1).mean())

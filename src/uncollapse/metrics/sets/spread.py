@@ -16,6 +16,7 @@ so that twice as many sentences give the same figure, but for hausdorff, which f
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -61,9 +62,9 @@ def set_spread(P: Tensor, reference: Tensor | None = None) -> SetSpread:
     notes: list[str] = []
     d = within(P)
 
-    def unless_degenerate(name: str, value) -> float:
+    def unless_degenerate(name: str, value: Callable[[], Tensor]) -> float:
         try:
-            return value().item()
+            return float(value())
         except EmbeddingError as error:
             notes.append(f"{name}: {error}")
             return torch.nan
