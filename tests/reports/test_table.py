@@ -26,7 +26,7 @@ TABLE = Table(
         (-math.inf, "–", "–"),
         (0.0396, "0.0396", "0.040"),
         (-6.7e-17, "-6.7e-17", "-0.000"),
-        (1.0, "1", "1.00"),
+        (1.0, "1", "1.000"),
         (12.345, "12.3", "12.3"),
         (123.45, "123", "123"),
         (Interval(0.984, 0.98, 0.99), "0.984 [0.98–0.99]", "0.984"),
@@ -35,7 +35,11 @@ TABLE = Table(
     ],
 )
 def test_cells_are_written_in_full_or_in_brief(cell, in_full, in_brief):
-    assert (written(cell), brief(cell)) == (in_full, in_brief)
+    assert (written(cell), brief([cell], 3)) == (in_full, [in_brief])
+
+
+def test_a_column_in_brief_has_its_digits_below_each_other():
+    assert brief([8.4, Interval(66.67, 60, 70), None, "word"], 3) == ["8.4", "66.7", "–", "word"]
 
 
 def test_columns_are_picked_by_name_and_named_anew():

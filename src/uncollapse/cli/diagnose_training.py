@@ -94,7 +94,7 @@ def _show(found: TrainingDiagnosis, output: Path, *, as_json_text: bool) -> None
         print_json(training_json(found) | {"files": {name: str(path) for name, path in files.items()}})
         return
     out = stdout()
-    print_table(_table(found))
+    print_table(_table(found), decimals=3)
     for line in (found.sentence, *found.notes):
         out.print(line, markup=False)
     print_files(files)

@@ -15,14 +15,20 @@ from .console import stdout
 __all__ = ["print_files", "print_table"]
 
 
-def print_table(table: Table) -> None:
-    """The table without title and notes; figures are set right, and what there is no room for is folded."""
+def print_table(table: Table, decimals: int = 2) -> None:
+    """The table without title and notes; figures are set right, and what there is no room for is folded.
+
+    Args:
+        decimals: as for ``brief``.
+    """
     grid = Grid(box=SIMPLE_HEAD, pad_edge=False)
+    columns = []
     for i, name in enumerate(table.head):
         right = table.is_right(i) or (not table.align and table.holds_figures(i))
         grid.add_column(escape(name), justify="right" if right else "left", overflow="fold")
-    for row in table.rows:
-        grid.add_row(*(escape(brief(cell)) for cell in row))
+        columns.append(map(escape, brief([row[i] for row in table.rows], decimals)))
+    for row in zip(*columns, strict=True):
+        grid.add_row(*row)
     stdout().print(grid)
 
 

@@ -88,17 +88,23 @@ def written(cell: Cell) -> str:
     return with_interval(cell) if isinstance(cell, Interval) else str(cell)
 
 
-def brief(cell: Cell) -> str:
-    """A cell as a terminal shows it: without its interval, digits below each other.
+def brief(column: Sequence[Cell], decimals: int = 2) -> list[str]:
+    """A column as a terminal shows it: without intervals, digits below each other.
 
-    >>> brief(1.0), brief(0.98412), brief(66.6667), brief(None)
-    ('1.00', '0.984', '66.7', '–')
+    Args:
+        decimals: of floats; where one of them reaches ten, one, and from a hundred on, none.
+
+    >>> brief([1.0, 0.98412, None]), brief([66.6667, 8.4])
+    (['1.00', '0.98', '–'], ['66.7', '8.4'])
     """
-    value = cell.value if isinstance(cell, Interval) else cell
-    if not isinstance(value, float) or not math.isfinite(value):
-        return written(value)
-    decimals = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
-    return f"{value:.{decimals}f}"
+    values = [cell.value if isinstance(cell, Interval) else cell for cell in column]
+    sizes = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value)]
+    largest = max(sizes, default=0.0)
+    kept = decimals if largest < 10 else 1 if largest < 100 else 0
+    return [
+        f"{value:.{kept}f}" if isinstance(value, float) and math.isfinite(value) else written(value)
+        for value in values
+    ]
 
 
 def number(value: float) -> str:
