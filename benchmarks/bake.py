@@ -4,32 +4,28 @@
 
 Checks first that what is baked is what ``uc.adjust`` computes, and that unbaking gives the file back. Then
 times, over several runs each: the whole command in a process of its own, imports and all; the same work
-without the imports; and inspecting a folder of 1,000 files with the tables loaded. Writes one JSON with the
-environment beside the numbers.
+without the imports; and inspecting a folder of 1,000 files with the tables loaded.
 """
 
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
+from recorder import Recorder
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 import uncollapse as uc
 from uncollapse.baking import bake, unbake
 from uncollapse.learned_embeds import LearnedEmbedding, read, write
-from uncollapse.output import save_text
 from uncollapse.vocabulary.inspection import inspect
 from uncollapse.vocabulary.tables import load_vocabularies
 
@@ -87,6 +83,7 @@ def main(
     output: Annotated[Path, typer.Option(help="Where the results go.")] = RESULTS,
 ) -> None:
     """Measure and write the numbers."""
+    recorder = Recorder("bake", output, runs=runs, files=files, vectors=vectors, rows=ROWS, widths=WIDTHS)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -117,22 +114,11 @@ def main(
             "uncollapse bake, in a process of its own": lambda: run_command("--anchor", "aabc"),
             "the same, choosing the anchor itself": run_command,
         }
-        measured = {}
         for what, each in work.items():
-            measured[what] = numbers = timed(each, runs)
+            numbers = timed(each, runs)
+            recorder.add({"work": what, **numbers})
             print(f"{what:42} {numbers['seconds']} s, CPU {numbers['cpu']} s", flush=True)
-    data = {
-        "load": os.getloadavg(),
-        "environment": {p: version(p) for p in ("torch", "safetensors", "tokenizers", "uncollapse")}
-        | {"python": platform.python_version(), "machine": platform.machine()},
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "rows": ROWS,
-        "widths": WIDTHS,
-        "vectors": vectors,
-        "seconds": measured,
-    }
-    save_text(json.dumps(data, indent=1), output)
+    recorder.save()
 
 
 if __name__ == "__main__":

@@ -7,22 +7,17 @@ Base model, personalised model, the paper's settings (α 0.2, β 1.5), each α a
 once more with the negative prompt by the base encoder.
 
 Checks first that the adjustment with α = 0 and the norm kept draws the personalised model's pictures to the
-last bit. Every arm shares its seeds with every other; spread is over seeds. Writes one JSON with the
-environment and every picture's scores, and the table in Markdown.
+last bit. Every arm shares its seeds with every other; spread is over seeds. Records every picture's
+scores, and writes the table in Markdown.
 """
 
-import json
-import os
-import platform
-import time
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
+from recorder import Recorder
 from rich.progress import track
 
 import uncollapse as uc
@@ -37,7 +32,6 @@ from uncollapse.output import save_text
 RESULTS = Path(__file__).parent / "results"
 SETTINGS = GenerationSettings(num_inference_steps=20, guidance_scale=4.0, batch_size=16)
 ALPHAS = [0.2, 0.4, 0.6]
-PACKAGES = ("torch", "diffusers", "transformers", "peft", "uncollapse")
 
 
 def check_identity(pipe, personal: miniature.PersonalConcept) -> None:
@@ -98,23 +92,14 @@ def main(
     adjusted = tea_arms(alpha, BETA)
     apart = replace(adjusted[-1], name=f"{adjusted[-1].name}, base negative", negative_encoder="base")
     arms = [BASE, PERSONALISED, Arm("TEA α 0.2 β 1.5", uc.Adjustment()), *adjusted, apart]
-    started, comparisons = time.monotonic(), {}
-    for name in track(concept or list(miniature.CONCEPTS), description="measuring"):
+    names = concept or list(miniature.CONCEPTS)
+    settings = dict(concept=names, seeds=seeds, alpha=alpha, beta=BETA, drawing=SETTINGS.given())
+    recorder, comparisons = Recorder("demo_table", output.with_suffix(".json"), **settings), {}
+    for name in track(names, description="measuring"):
         comparisons[name] = measure(miniature.CONCEPTS[name], arms, seeds)
-    data = {
-        "environment": {p: version(p) for p in PACKAGES} | {"python": platform.python_version()},
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "seconds": round(time.monotonic() - started),
-        "settings": SETTINGS.given(),
-        "records": [
-            {"concept": name, "arm": r.arm, "prompt": r.prompt, "seed": r.seed, **r.scores}
-            for name, c in comparisons.items()
-            for r in c.records
-        ],
-    }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    save_text(json.dumps(data, indent=0), output.with_suffix(".json"))
+        for r in comparisons[name].records:
+            recorder.add({"concept": name, "arm": r.arm, "prompt": r.prompt, "seed": r.seed, **r.scores})
+    recorder.save()
     save_text(markdown(comparisons), output.with_suffix(".md"))
     print(markdown(comparisons))
 

@@ -14,23 +14,22 @@ a table of 49,408 words, from the files to the report.
 
 import json
 import multiprocessing
-import os
-import platform
 import random
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import sd15
 import torch
 import typer
+from clip_vocabulary import clip_tokenizer
+from recorder import Recorder
 
 from uncollapse.adjustment import Adjustment
 from uncollapse.diagnosis.contexts import shipped
@@ -40,15 +39,8 @@ from uncollapse.diagnosis.report import save_diagnosis
 from uncollapse.learned_embeds import LearnedEmbedding, read_all, write
 from uncollapse.metrics.sets.distances import distances
 from uncollapse.metrics.sets.spread import set_spread
-from uncollapse.output import save_text
 from uncollapse.vocabulary.suggestions import suggest_anchors
 from uncollapse.vocabulary.tables import Vocabulary
-
-THREADS = torch.get_num_threads()
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from word_pairs import clip_tokenizer  # noqa: E402
-
-torch.set_num_threads(THREADS)  # the tests want one
 
 RESULTS = Path(__file__).parent / "results" / "diagnosis_speed.json"
 TOKEN, ANCHOR = "<t>", "dog"
@@ -79,11 +71,8 @@ def timed(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
     return {"seconds": time.perf_counter() - start, "CPU seconds": time.process_time() - cpu}, result
 
 
-def ours(
-    contexts: int, checkpoints: int, threads: int
-) -> tuple[dict[str, float], torch.Tensor, torch.Tensor]:
+def ours(contexts: int, checkpoints: int) -> tuple[dict[str, float], torch.Tensor, torch.Tensor]:
     """Time and peak memory; P of each checkpoint and Q, as ``diagnosis/training.py`` makes them."""
-    torch.set_num_threads(threads)
     states, chosen = Checkpoints(checkpoints), shipped("animals").first(contexts)
 
     def eos(subject: str) -> torch.Tensor:
@@ -112,16 +101,18 @@ def one_by_one(states: Checkpoints, sentences: list[str]) -> torch.Tensor:
     return torch.stack([eos(sentence) for sentence in sentences])
 
 
-def compared(contexts: int, checkpoints: int, plain: int) -> dict[str, Any]:
+def compared(recorder: Recorder, contexts: int, checkpoints: int, plain: int) -> dict[str, Any]:
     """Both ways; fails unless the vectors are the same."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
-        measured, P, Q = alone.submit(ours, contexts, checkpoints, THREADS).result()
+        measured, P, Q = alone.submit(ours, contexts, checkpoints).result()
+    recorder.add({"work": "encoding, ours", **measured})
     states, chosen = Checkpoints(checkpoints), shipped("animals").first(contexts)
     sample = sorted(random.Random(0).sample(range(checkpoints), min(plain, checkpoints)))
     error, times = 0.0, []
     for i in states.swapped_in(sample):
         seconds, found = timed(lambda: [one_by_one(states, chosen.about(s)) for s in (TOKEN, ANCHOR)])
         times.append(seconds)
+        recorder.add({"work": "encoding, plain", "checkpoint": i, **seconds})
         for a, b in zip((P[i], Q), found, strict=True):
             error = max(error, ((a - b).norm(dim=1) / b.norm(dim=1)).max().item())
     if not error <= 1e-4:
@@ -130,21 +121,21 @@ def compared(contexts: int, checkpoints: int, plain: int) -> dict[str, Any]:
     return {
         "ours": rounded(measured),
         "plain": rounded(scaled),
-        "plain, timed on the checkpoints": sample,
-        "plain, CPU seconds of each": [round(each["CPU seconds"], 1) for each in times],
         "times less": {name: round(scaled[name] / measured[name], 1) for name in scaled},
         "largest relative error": error,
     }
 
 
-def statistics_of_sets() -> dict[str, float]:
+def statistics_of_sets(recorder: Recorder) -> dict[str, float]:
     """All distances and spreads of two sets of 200 × 768, the fastest of five."""
     P, Q = torch.randn(2, 200, 768)
     runs = [timed(lambda: (distances(P, Q, paired=True), set_spread(P, Q)))[0] for _ in range(6)][1:]
+    for run in runs:
+        recorder.add({"work": "distances and spread", **run})
     return rounded({name: min(run[name] for run in runs) for name in runs[0]}, 3)
 
 
-def folder_of_files(count: int, vectors: int) -> dict[str, Any]:
+def folder_of_files(recorder: Recorder, count: int, vectors: int) -> dict[str, dict[str, float]]:
     """From files on the disk to the report, once the table's words are known."""
     tokenizer = clip_tokenizer()
     table = 0.03 * torch.randn(49408, 768)
@@ -163,15 +154,16 @@ def folder_of_files(count: int, vectors: int) -> dict[str, Any]:
                 diagnose_embeddings(embeddings, vocabularies, anchors, Adjustment(), names), Path(name)
             )
 
-        loading, _ = timed(lambda: diagnose(files[:1], None))
-        given, _ = timed(lambda: diagnose(files, ANCHOR))
-        suggested, _ = timed(lambda: diagnose(files, None))
-    both = {"anchor given": rounded(given), "anchors suggested": rounded(suggested)}
-    return {
-        "files": count,
-        "vectors in each": vectors,
-        "the first file, with the table": rounded(loading),
-    } | both
+        found = {}
+        for what, chosen, anchor in (
+            ("the first file, with the table", files[:1], None),
+            ("anchor given", files, ANCHOR),
+            ("anchors suggested", files, None),
+        ):
+            seconds, _ = timed(partial(diagnose, chosen, anchor))
+            recorder.add({"work": f"a folder, {what}", **seconds})
+            found[what] = rounded(seconds)
+    return found
 
 
 def rounded(values: dict[str, float], digits: int = 2) -> dict[str, float]:
@@ -187,20 +179,15 @@ def main(
     output: Annotated[Path, typer.Option(help="Where the figures go.")] = RESULTS,
 ) -> None:
     """Check, then time."""
-    data = {
-        "contexts": contexts,
-        "checkpoints": checkpoints,
-        "encoding": compared(contexts, checkpoints, plain),
-        "distances and spread of 200 × 768": statistics_of_sets(),
-        "a folder": folder_of_files(files, vectors),
-        "threads": THREADS,
-        "cores": os.cpu_count(),
-        "load": os.getloadavg(),
-        "environment": {p: version(p) for p in ("torch", "transformers", "uncollapse")}
-        | {"python": platform.python_version(), "machine": platform.machine()},
+    settings = dict(contexts=contexts, checkpoints=checkpoints, plain=plain, files=files, vectors=vectors)
+    recorder = Recorder("diagnosis_speed", output, **settings)
+    summary = {
+        "encoding": compared(recorder, contexts, checkpoints, plain),
+        "distances and spread of 200 × 768": statistics_of_sets(recorder),
+        "a folder": folder_of_files(recorder, files, vectors),
     }
-    save_text(json.dumps(data, indent=1, ensure_ascii=False), output)
-    typer.echo(json.dumps(data, indent=1, ensure_ascii=False))
+    recorder.save(summary)
+    typer.echo(json.dumps(summary, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ one; what is reported is over the concepts left out. The last line fits them to 
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -28,8 +27,9 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from recorder import Lines, Recorder, read
 from scipy.stats import spearmanr
-from training_curves import WORK, folder_of, pictures_say, runs, trained
+from training_curves import ITEM, WORK, folder_of, pictures_say, runs, trained
 from training_curves import measured as pictures_of
 
 import uncollapse as uc
@@ -42,7 +42,6 @@ from uncollapse.diagnosis.verdict import PROMPT_BETA, judged
 from uncollapse.metrics.sets.distances import energy
 from uncollapse.metrics.sets.spread import set_spread
 from uncollapse.miniature.recipes import RECIPES
-from uncollapse.output import save_text
 
 RESULTS = Path(__file__).parent / "results" / "diagnosis_verdict.jsonl"
 KEPT, LIKE = 75.0, 25.0
@@ -68,31 +67,35 @@ def text_says(pipe: Any, concept: uc.Concept, contexts: Any, base: Any) -> dict[
     return {**figures, "norm ratio": drift.norm_ratio.mean().item()}
 
 
-def measured(work: Path, recipe: str, name: str, seed: int) -> list[dict]:
-    """The records of one run's states, made unless they are there."""
+def measured(work: Path, recipe: str, name: str, seed: int) -> dict[str, Any]:
+    """What one run's states came to, measured unless its file is there."""
     torch.set_num_threads(1)
     file = folder_of(work, recipe, name, seed) / "diagnosis.json"
     if file.exists():
-        return json.loads(file.read_text())
-    pictures, trajectory = pictures_of(work, recipe, name, seed), trained(work, recipe, name, seed)
+        return read(file)
+    pictures, trajectory = pictures_of(work, recipe, name, seed)["records"], trained(work, recipe, name, seed)
+    recorder = Recorder("diagnosis_verdict", file, alphas=ALPHAS)
     personal, base = miniature.CONCEPTS[name], miniature.load_pipeline()
     concept = uc.Concept(trajectory.placeholder, personal.anchor)
     contexts = bundled_contexts(personal)
     reference = base_response(base, concept, contexts.first(16).templates)
     beta = {} if trajectory.method == "textual-inversion" else {"beta": PROMPT_BETA}
-    records = []
     checkpoints = states(trajectory, miniature.load_pipeline(), miniature.load_pipeline)
     for seen, (checkpoint, pipe) in zip(pictures, checkpoints, strict=True):
         said = probe_says(pipe, concept.placeholder, contexts, reference)
         seen["row cosine"] = seen.pop("cosine")  # the probe has one as well
-        records.append({**seen, "alpha": 0.0, **said, **text_says(pipe, concept, contexts, base)})
+        text = text_says(pipe, concept, contexts, base)
+        recorder.add(_rounded({**seen, "alpha": 0.0, **said, **text}))
         for alpha in ALPHAS if checkpoint is trajectory.checkpoints[-1] else ():
             with uc.apply(pipe, replace(concept, alpha=alpha, **beta), base=base):
                 drawn = pictures_say(pipe, personal, concept.placeholder)
                 said = probe_says(pipe, concept.placeholder, contexts, reference)
-            records.append({**seen, **drawn, "alpha": alpha, **said})
-    save_text(json.dumps(records), file)
-    return records
+            recorder.add(_rounded({**seen, **drawn, "alpha": alpha, **said}))
+    return recorder.save()
+
+
+def _rounded(record: dict) -> dict:
+    return {k: round(v, 4) if isinstance(v, float) else v for k, v in record.items()}
 
 
 def truth(record: dict) -> str:
@@ -209,23 +212,19 @@ def main(
     results: Annotated[Path, typer.Option(help="Where the records are kept.")] = RESULTS,
 ) -> None:
     """Measure what is missing and judge."""
+    lines = Lines(results, *ITEM)
     if not judge_only:
-        known = {}
         fresh = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
             chosen = runs(list(METHODS), list(miniature.CONCEPTS), SEEDS)
             jobs = {pool.submit(measured, work, *run): run for run in chosen}
             for job in as_completed(jobs):
-                known[jobs[job]] = records = job.result()
-                course = ", ".join(f"{r['kept']:.0f}/{r['heard']:.2f}" for r in records)
+                lines.add(found := job.result())
+                course = ", ".join(f"{r['kept']:.0f}/{r['heard']:.2f}" for r in found["records"])
                 print(time.strftime("%X"), *jobs[job], course, flush=True)
-        lines = [json.dumps(_rounded(r)) + "\n" for key in sorted(known) for r in known[key]]
-        save_text("".join(lines), results)
-    report([json.loads(line) for line in results.open(encoding="utf-8")])
-
-
-def _rounded(record: dict) -> dict:
-    return {k: round(v, 4) if isinstance(v, float) else v for k, v in record.items()}
+    if not lines.items:
+        raise SystemExit(f"{results} holds no records: run this without --judge-only first.")
+    report([record for records in lines.records.values() for record in records])
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import compel
 import diffusers
 import torch
 import transformers
+from recorder import Recorder
 from sd15 import letter_tokenizer, text_encoder, unet
 
 import uncollapse as uc
@@ -33,6 +34,7 @@ from uncollapse.pipelines import cache
 PROMPTS = [
     f"a photo of sks cat in the {place}" for place in ("snow", "canyon", "forest", "desert", "kitchen")
 ]
+RESULTS = Path(__file__).parent / "results"
 CAT = {"concept": "sks cat", "anchor": "cat"}
 STEPS = 20
 
@@ -152,7 +154,8 @@ def unet_step() -> list[float]:
 
 
 @torch.no_grad()
-def main(encoder: str, prompts: list[str], settings: int) -> None:
+def main(encoder: str, prompts: list[str], settings: int, output: Path) -> None:
+    recorder = Recorder("encode_cost", output, encoder=encoder, prompts=prompts, settings=settings)
     pipe = {"sd15": sd15, "flux": flux}[encoder]()
     check_identity(pipe)
     calls = count_forwards(pipe)
@@ -174,13 +177,20 @@ def main(encoder: str, prompts: list[str], settings: int) -> None:
     rows[f"ours, {settings} settings"] = measure(sweep, prompts, calls)
 
     plain = statistics.median(rows["plain diffusers"][2])
+    summary: dict[str, object] = {}
     print("| encoding a prompt | forwards | seconds: median (range) | × plain | MB |\n|---|---|---|---|---|")
     for name, (forwards, grown, seconds) in rows.items():
         median = statistics.median(seconds)
         spread = f"{median:.3f} ({min(seconds):.3f}–{max(seconds):.3f})"
         print(f"| {name} | {forwards:g} | {spread} | {median / plain:.2f} | {grown:.0f} |")
+        summary[name] = {"forwards": forwards, "median": median, "× plain": median / plain, "MB": grown}
+        for prompt, took in zip(prompts, seconds, strict=True):
+            recorder.add({"arm": name, "prompt": prompt, "seconds": took})
     if encoder == "sd15":
-        step, ours = statistics.median(unet_step()), statistics.median(rows["ours, new prompt"][2])
+        steps, ours = unet_step(), statistics.median(rows["ours, new prompt"][2])
+        step = summary["a guided U-Net step"] = statistics.median(steps)
+        for took in steps:
+            recorder.add({"arm": "a guided U-Net step", "seconds": took})
         whole = 2 * plain + STEPS * step  # a negative prompt is encoded as well
         print(
             f"\nA guided U-Net step at 512×512 takes {step:.2f} s, so a call of {STEPS} steps "
@@ -188,6 +198,7 @@ def main(encoder: str, prompts: list[str], settings: int) -> None:
         )
     versions = f"torch {torch.__version__}, diffusers {diffusers.__version__}, compel {version('compel')}"
     print(f"\n{platform.machine()}, {torch.get_num_threads()} threads, {versions}, {len(prompts)} prompts")
+    recorder.save(summary)
 
 
 if __name__ == "__main__":
@@ -197,5 +208,7 @@ if __name__ == "__main__":
     parser.add_argument("--encoder", choices=["sd15", "flux"], default="sd15")
     parser.add_argument("--prompts", type=int, default=len(PROMPTS), choices=range(1, len(PROMPTS) + 1))
     parser.add_argument("--settings", type=int, default=4)
+    parser.add_argument("--output", type=Path, help="where the results go; by default named for the encoder")
     chosen = parser.parse_args()
-    main(chosen.encoder, PROMPTS[: chosen.prompts], chosen.settings)
+    output = chosen.output or RESULTS / f"encode_cost_{chosen.encoder}.json"
+    main(chosen.encoder, PROMPTS[: chosen.prompts], chosen.settings, output)

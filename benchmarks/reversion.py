@@ -11,15 +11,14 @@ preposition and to the nearest other word of the exemplars (cosines), and which 
 from __future__ import annotations
 
 import json
-import platform
 import statistics
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
+from recorder import Recorder
 
 from uncollapse import miniature
 from uncollapse.geometry import unit
@@ -63,9 +62,11 @@ def measure(pipe: Any, row: torch.Tensor, captions: list[str]) -> dict[str, Any]
 def main(
     steps: Annotated[int, typer.Option(help="Of each training.")] = 150,
     seeds: Annotated[int, typer.Option(help="Trainings with and without.")] = 3,
+    output: Annotated[Path, typer.Option(help="Where the results go.")] = RESULTS,
 ) -> None:
+    """Train, measure and write the numbers."""
+    recorder = Recorder("reversion", output, steps=steps, seeds=seeds)
     pipe = miniature.load_pipeline()
-    records = []
     with tempfile.TemporaryDirectory() as name:
         photos = Path(name) / "photos"
         photos.mkdir()
@@ -85,16 +86,17 @@ def main(
                 trajectory = train(pipe, photos, out, settings, base_model="miniature")
                 row = read(out).vectors["text_encoder"][0]
                 found = {"steering": steering, "seed": seed, "loss": trajectory.checkpoints[-1].loss}
-                records.append(found | measure(pipe, row, captions))
-                print(records[-1], flush=True)
+                recorder.add(found | measure(pipe, row, captions))
+                print(recorder.records[-1], flush=True)
+    summary = []
     for steering in (0.0, 0.01):
         for figure in ("to prepositions", "to other words"):
-            values = [each[figure] for each in records if each["steering"] == steering]
-            print(f"steering {steering:g}, cosine {figure}: {statistics.mean(values):.3f} "
-                  f"[{min(values):.3f}, {max(values):.3f}]")  # fmt: skip
-    environment = {"python": platform.python_version()} | {n: version(n) for n in ("torch", "diffusers")}
-    data = {"environment": environment, "steps": steps, "records": records}
-    save_text(json.dumps(data, indent=1), RESULTS)
+            values = [each[figure] for each in recorder.records if each["steering"] == steering]
+            mean, least, most = statistics.mean(values), min(values), max(values)
+            print(f"steering {steering:g}, cosine {figure}: {mean:.3f} [{least:.3f}, {most:.3f}]")
+            found = {"mean": mean, "least": least, "most": most}
+            summary.append({"steering": steering, "cosine": figure, **found})
+    recorder.save({"cosines": summary})
 
 
 if __name__ == "__main__":

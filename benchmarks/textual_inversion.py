@@ -8,7 +8,7 @@ sd15 is a model of Stable Diffusion 1.5's size with random weights. The usual re
 encodes photos and prompts in every step, takes the gradient of the whole table and puts the other rows back.
 Both sides have one frozen U-Net and autoencoder and draw the same photos, prompts, noise and noise levels;
 their loss curves and learned rows are checked to be equal before anything is timed. Then they take turns, so
-that a busy machine slows both. Writes one JSON with the environment beside the numbers.
+that a busy machine slows both.
 """
 
 from __future__ import annotations
@@ -16,32 +16,28 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-import os
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import sd15
 import torch
 import typer
+from recorder import Recorder
 
 from uncollapse import miniature
 from uncollapse.anchors import anchor_token_ids, anchor_vector
 from uncollapse.models.loading import load_pipeline
-from uncollapse.output import save_text
 from uncollapse.training import TextualInversion
 from uncollapse.training.families import Family, family_of
 from uncollapse.training.latents import encode_pictures
 from uncollapse.training.learner import Learner, Task
 from uncollapse.training.photos import read_pictures
 from uncollapse.training.templates import DESCRIPTIONS
-from uncollapse.training.textual_inversion import textual_inversion
 
 RESULTS = Path(__file__).parent / "results"
 TOKEN = "<my-concept>"
@@ -63,7 +59,7 @@ class Step:
 def ours(pipe: Any, pictures: torch.Tensor, settings: TextualInversion) -> Iterator[Step]:
     """Our learner's steps, one after the other."""
     task = Task(family_of(pipe), encode_pictures(pipe, pictures), Path(), {}, None)  # type: ignore[arg-type]
-    with textual_inversion(task, settings) as learner:
+    with settings.learner(task) as learner:
         [rows] = learner.groups[0].parameters.values()
         for loss in losses_of(learner, settings.lr):
             yield Step(loss, rows.detach()[0].clone())
@@ -154,6 +150,14 @@ def check(one: list[Step], other: list[Step]) -> dict[str, float]:
     return furthest
 
 
+def seconds_a_step(side: Iterator[Step], steps: int) -> float:
+    """Of CPU, the mean of ``steps`` more steps."""
+    start = time.process_time()
+    for _ in range(steps):
+        next(side)
+    return round((time.process_time() - start) / steps, 4)
+
+
 def photos_of_the_miniature(folder: Path) -> Path:
     for i, image in enumerate(miniature.CONCEPTS["cat"].reference_images()):
         image.save(folder / f"{i}.png")
@@ -177,6 +181,18 @@ def main(
     ] = None,
 ) -> None:
     """Check, measure and write the numbers."""
+    output = output or RESULTS / f"textual_inversion_{Path(model).name if model else 'miniature'}.json"
+    recorder = Recorder(
+        "textual_inversion",
+        output,
+        model=model or "the bundled miniature",
+        photos=photos or "a concept's of the miniature",
+        class_word=class_word,
+        steps=steps,
+        rounds=rounds,
+        each=each,
+        batch_size=batch_size,
+    )
     settings = TextualInversion(placeholder=TOKEN, class_word=class_word, batch_size=batch_size)
     pipe = loaded(model)
     with tempfile.TemporaryDirectory() as name:
@@ -185,31 +201,18 @@ def main(
     sides = {"ours": ours(pipe, pictures, settings), "usual": usual(twin(pipe), pictures, settings)}
     curves = {name: [next(side) for _ in range(steps)] for name, side in sides.items()}
     furthest = check(*curves.values())
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(rounds):
-        for name, side in sides.items():
-            start = time.process_time()
-            for _ in range(each):
-                next(side)
-            seconds[name].append(round((time.process_time() - start) / each, 4))
-    ratios = [b / a for a, b in zip(*seconds.values(), strict=True)]
-    data = {
-        "model": str(model or "the bundled miniature"),
-        "batch size": batch_size,
-        "largest relative difference": furthest,
-        "losses": {name: [step.loss for step in curve] for name, curve in curves.items()},
-        "CPU seconds a step": seconds,
-        "median": {name: statistics.median(values) for name, values in seconds.items()},
+    for i in range(rounds):
+        seconds = {name: seconds_a_step(side, each) for name, side in sides.items()}
+        recorder.add({"round": i, "CPU seconds a step": seconds})
+    times = {name: [r["CPU seconds a step"][name] for r in recorder.records] for name in sides}
+    ratios = [b / a for a, b in zip(*times.values(), strict=True)]
+    summary = {
+        "median": {name: statistics.median(values) for name, values in times.items()},
         "usual / ours": {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)},
-        "environment": {p: version(p) for p in ("torch", "diffusers", "transformers", "uncollapse")}
-        | {"python": platform.python_version(), "machine": platform.machine()},
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load": os.getloadavg(),
     }
-    output = output or RESULTS / f"textual_inversion_{Path(model).name if model else 'miniature'}.json"
-    save_text(json.dumps(data, indent=1), output)
-    typer.echo(json.dumps({name: data[name] for name in ("median", "usual / ours")}, indent=1))
+    losses = {name: [step.loss for step in curve] for name, curve in curves.items()}
+    recorder.save({"largest relative difference": furthest, "losses": losses, **summary})
+    typer.echo(json.dumps(summary, indent=1))
 
 
 if __name__ == "__main__":

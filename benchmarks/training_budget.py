@@ -5,26 +5,23 @@
 Textual Inversion of 1,000 steps at batch 4 and DreamBooth-LoRA of 300, through ``train()`` with a checkpoint
 at every 100 steps, states saved as by default. The pipeline is loaded before the clock starts. By the clock,
 which is what a user waits for, and of CPU, which other programs on the machine change less; beside them
-the load. Writes one JSON with the environment.
+the load.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import platform
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
+from recorder import Recorder, load
 
 from uncollapse import miniature
 from uncollapse.models.loading import load_pipeline
-from uncollapse.output import save_text
 from uncollapse.training import DreamBoothLoRA, TextualInversion, train
 from uncollapse.training.settings import Settings
 
@@ -44,7 +41,7 @@ def measured(settings: Settings, photos: Path, folder: Path) -> dict[str, object
         "mean losses between checkpoints": [
             round(each.loss, 4) for each in trajectory.checkpoints if each.loss
         ],
-        "load": os.getloadavg()[0],
+        "load": load(),
     }
 
 
@@ -55,6 +52,8 @@ def main(
     output: Annotated[Path, typer.Option(help="Where the results go.")] = RESULTS,
 ) -> None:
     """Train, measure and write the numbers."""
+    settings = dict(inversion_steps=inversion_steps, lora_steps=lora_steps, concept=concept)
+    recorder = Recorder("training_budget", output, model="the bundled miniature", **settings)
     word = miniature.CONCEPTS[concept].anchor
     runs = {
         "Textual Inversion": TextualInversion(
@@ -70,25 +69,16 @@ def main(
             checkpoint_steps=range(0, lora_steps, 100),
         ),
     }
-    found = {}
     with tempfile.TemporaryDirectory() as name:
         photos = Path(name) / "photos"
         photos.mkdir()
         for i, image in enumerate(miniature.CONCEPTS[concept].reference_images()):
             image.save(photos / f"{i}.png")
-        for method, settings in runs.items():
-            found[method] = measured(settings, photos, Path(name) / method)
-            typer.echo(f"{method:20} {json.dumps(found[method])}")
-    data = {
-        "model": "the bundled miniature",
-        "concept": concept,
-        "trainings": found,
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "environment": {p: version(p) for p in ("torch", "diffusers", "transformers", "peft", "uncollapse")}
-        | {"python": platform.python_version(), "machine": platform.machine()},
-    }
-    save_text(json.dumps(data, indent=1), output)
+        for method, training in runs.items():
+            found = measured(training, photos, Path(name) / method)
+            recorder.add({"training": method, **found})
+            typer.echo(f"{method:20} {json.dumps(found)}")
+    recorder.save()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ stopped benchmark goes on, and `diagnosis_verdict.py` takes them up; the records
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import shutil
 import time
@@ -28,13 +27,13 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from recorder import Lines, Recorder, read
 
 from uncollapse import miniature
 from uncollapse.diagnosis.checkpoints import states
 from uncollapse.miniature.device import has_fast_bfloat16
 from uncollapse.miniature.recipes import RECIPES, save_photos
 from uncollapse.models.generation import GenerationSettings, generate
-from uncollapse.output import save_text
 from uncollapse.reports import figures as plots
 from uncollapse.training import train
 from uncollapse.trajectory import Trajectory, read_trajectory
@@ -45,6 +44,7 @@ WORK = Path("outputs/trainings")
 DRAWING = GenerationSettings(num_inference_steps=12, guidance_scale=4.0, batch_size=32)
 PICTURES = 4  # of each of the eight context prompts
 BARE = 8
+ITEM = ("recipe", "concept", "seed")  # the fields that name a run
 GOAL = 90.0  # per cent of likeness
 FIGURES = {  # name: what is drawn beside each other
     "training-dreambooth": ("dreambooth", "dreambooth, prior", "dreambooth, clipped"),
@@ -101,21 +101,22 @@ def _percent(votes: Any) -> float:
     return 100 * sum(votes) / len(votes)
 
 
-def measured(work: Path, recipe: str, name: str, seed: int) -> list[dict]:
-    """The records of one run, made unless they are there."""
+def measured(work: Path, recipe: str, name: str, seed: int) -> dict[str, Any]:
+    """What one run came to, measured unless its file is there."""
     torch.set_num_threads(1)
     file = folder_of(work, recipe, name, seed) / "pictures.json"
     if file.exists():
-        return json.loads(file.read_text(encoding="utf-8"))
+        return read(file)
+    recorder = Recorder("training_curves", file, pictures=PICTURES, bare=BARE, drawing=DRAWING.given())
     trajectory, personal = trained(work, recipe, name, seed), miniature.CONCEPTS[name]
-    records = [
-        {"recipe": recipe, "concept": name, "seed": seed, "step": c.step}
-        | {key: value and round(value, 4) for key, value in vars(c).items() if key not in ("step", "file")}
-        | pictures_say(pipe, personal, trajectory.placeholder)
-        for c, pipe in states(trajectory, miniature.load_pipeline(), miniature.load_pipeline)
-    ]
-    save_text(json.dumps(records), file)
-    return records
+    for c, pipe in states(trajectory, miniature.load_pipeline(), miniature.load_pipeline):
+        figures = {key: value for key, value in vars(c).items() if key not in ("step", "file")}
+        recorder.add(
+            {"recipe": recipe, "concept": name, "seed": seed, "step": c.step}
+            | {key: value and round(value, 4) for key, value in figures.items()}
+            | pictures_say(pipe, personal, trajectory.placeholder)
+        )
+    return recorder.save()
 
 
 def runs(recipes: list[str], names: list[str], seeds: int) -> Iterator[tuple[str, str, int]]:
@@ -209,23 +210,18 @@ def main(
 ) -> None:
     """Train, measure and draw."""
     chosen = list(runs(recipe or list(RECIPES), concept or list(miniature.CONCEPTS), seeds))
-    known = {}
-    if results.exists():
-        for each in map(json.loads, results.open()):
-            known.setdefault((each["recipe"], each["concept"], each["seed"]), []).append(each)
+    lines = Lines(results, *ITEM)
     if not draw_only:
         fresh = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
             jobs = {pool.submit(measured, work, *run): run for run in chosen}
             for job in as_completed(jobs):
-                known[jobs[job]] = records = job.result()
-                course = ", ".join(f"{r['kept']:.0f}/{r['like']:.0f}/{r['like, bare']:.0f}" for r in records)
-                print(time.strftime("%X"), *jobs[job], course, flush=True)
-                lines = [json.dumps(r) + "\n" for key in sorted(known) for r in known[key]]
-                save_text("".join(lines), results)
-    report(known)
+                lines.add(found := job.result())
+                told = (f"{r['kept']:.0f}/{r['like']:.0f}/{r['like, bare']:.0f}" for r in found["records"])
+                print(time.strftime("%X"), *jobs[job], ", ".join(told), flush=True)
+    report(lines.records)
     if not recipe and not concept:
-        draw(known, IMAGES)
+        draw(lines.records, IMAGES)
 
 
 if __name__ == "__main__":

@@ -5,30 +5,26 @@
 Ours and the usual recipe of Textual Inversion (``textual_inversion.py``), and our DreamBooth-LoRA, two steps
 each: the optimiser's state is there from the first on. The kernel's own count of the most that the process
 ever held, the C library told to give freed memory back at once, and how much of that was there when the model
-was loaded. Writes one JSON with the environment.
+was loaded.
 """
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
-import platform
 import resource
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
+from recorder import Recorder
 from textual_inversion import TOKEN, loaded, losses_of, ours, photos_of_the_miniature, usual
 
-from uncollapse.output import save_text
 from uncollapse.training import DreamBoothLoRA, TextualInversion
-from uncollapse.training.dreambooth_lora import dreambooth_lora
 from uncollapse.training.families import family_of
 from uncollapse.training.latents import encode_pictures
 from uncollapse.training.learner import Task
@@ -42,7 +38,7 @@ LORA = DreamBoothLoRA(placeholder="sks cat", class_word="cat", batch_size=1)
 def lora(pipe: Any, pictures: torch.Tensor, settings: DreamBoothLoRA) -> Iterator[float]:
     """The losses of our DreamBooth-LoRA's steps."""
     task = Task(family_of(pipe), encode_pictures(pipe, pictures), Path(), {}, None)  # type: ignore[arg-type]
-    with dreambooth_lora(task, settings) as learner:
+    with settings.learner(task) as learner:
         yield from losses_of(learner, settings.lr)
 
 
@@ -77,21 +73,13 @@ def main(
 ) -> None:
     """Measure and write the numbers."""
     os.environ["MALLOC_MMAP_THRESHOLD_"] = "65536"  # glibc would keep what is freed, up to some 0.5 GB
-    gigabytes = {}
+    recorder = Recorder("training_memory", output, model=model, steps=steps, batch_size=1)
     for way in WAYS:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
-            gigabytes[way] = alone.submit(measured, way, model, steps).result()
-        typer.echo(f"{way:40} {gigabytes[way]}")
-    data = {
-        "model": model,
-        "batch size": 1,
-        "steps": steps,
-        "GB": gigabytes,
-        "threads": torch.get_num_threads(),
-        "environment": {p: version(p) for p in ("torch", "diffusers", "transformers", "peft", "uncollapse")}
-        | {"python": platform.python_version(), "machine": platform.machine()},
-    }
-    save_text(json.dumps(data, indent=1), output)
+            gigabytes = alone.submit(measured, way, model, steps).result()
+        recorder.add({"way": way, "GB": gigabytes})
+        typer.echo(f"{way:40} {gigabytes}")
+    recorder.save()
 
 
 if __name__ == "__main__":

@@ -132,7 +132,6 @@ def test_an_encoder_offloaded_whole_is_adjusted_at_both_levels():
     pipe.text_encoder.resize_token_embeddings(len(pipe.tokenizer))
     plain = draw(pipe, "a photo of <cat>")
     with uc.apply(pipe, "<cat>", anchor="dog", alpha=1, beta=1):
-        torch.testing.assert_close(
-            draw(pipe, "a photo of <cat>"), draw(pipe, "a photo of dog"), atol=1e-5, rtol=0
-        )
+        adjusted = draw(pipe, "a photo of <cat>")
+    torch.testing.assert_close(adjusted, draw(pipe, "a photo of dog"), atol=1e-5, rtol=0)
     assert torch.equal(draw(pipe, "a photo of <cat>"), plain)

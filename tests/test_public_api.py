@@ -1,11 +1,7 @@
 """What the package shows, and what importing it costs."""
 
-import doctest
 import subprocess
 import sys
-
-import pytest
-import torch
 
 import uncollapse
 
@@ -43,26 +39,3 @@ def test_importing_it_loads_torch_and_nothing_heavier():
     code = f"import sys, uncollapse; print([name for name in {HEAVY} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        "adjustment",
-        "alignment",
-        "anchors",
-        "concept",
-        "diagnosis.contexts",
-        "diagnosis.training",
-        "geometry",
-        "learned_embeds.embedding",
-        "learned_embeds.writing",
-        "pipelines.handle",
-        "placeholders",
-    ],
-)
-def test_examples_in_docstrings_run(module):
-    names = {"torch": torch, "uc": uncollapse}
-    imported = __import__(f"uncollapse.{module}", fromlist=["_"])
-    result = doctest.testmod(imported, extraglobs=names, optionflags=doctest.ELLIPSIS)
-    assert result.failed == 0

@@ -24,11 +24,10 @@ from typing import Any
 from .errors import FileFormatError
 from .output import save_text
 
-__all__ = ["METHODS", "Checkpoint", "Trajectory", "read_trajectory", "write_trajectory"]
+__all__ = ["Checkpoint", "Trajectory", "read_trajectory", "write_trajectory"]
 
 NAME = "trajectory.json"
 FORMAT = 1
-METHODS = ("textual-inversion", "reversion", "dreambooth-lora", "custom-diffusion")
 TEXTS = ("placeholder", "class_word", "base_model")
 NUMBERS = ("loss", "norm", "cosine")
 
@@ -58,7 +57,7 @@ class Trajectory:
 
     Args:
         folder: where the manifest is.
-        method: one of ``METHODS``.
+        method: one of ``training.METHODS``.
         placeholder: what prompts call the concept: "<my-cat>", "sks cat".
         class_word: what it is: "cat".
         base_model: what it was trained on, as the user named it.
@@ -143,6 +142,8 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _parsed(folder: Path, data: Mapping[str, Any]) -> Trajectory:
     """Raises KeyError, TypeError, ValueError for what is not as it should be."""
+    from .training import METHODS  # which writes trajectories, and so imports this
+
     for name in TEXTS:
         if not isinstance(data[name], str):
             raise ValueError(f"its {name} is {data[name]!r}, not a text")

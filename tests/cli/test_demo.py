@@ -34,7 +34,8 @@ def test_it_writes_a_sheet_a_report_and_the_results(tmp_path):
     assert result.exit_code == 0, result.output
     files = {path.name for path in (tmp_path / "demo").iterdir()}
     assert files == {"contact_sheet.png", "report.html", "results.json"}
-    assert Image.open(tmp_path / "demo" / "contact_sheet.png").width > 500
+    with Image.open(tmp_path / "demo" / "contact_sheet.png") as sheet:
+        assert sheet.width > 500
     results = json.loads((tmp_path / "demo" / "results.json").read_text())
     assert [arm["name"] for arm in results["arms"]] == ["base", "personalised", "TEA α 0.2", "TEA α 0.6"]
     assert len(results["records"]) == 4 * 2 * 2

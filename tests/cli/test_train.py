@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 
 from toys.trainings import make_photos
 from uncollapse.cli.app import app
-from uncollapse.cli.train import METHODS, documented, parse_steps, resume_command
+from uncollapse.cli.train import documented, parse_steps, resume_command
 from uncollapse.errors import TrainingError
 from uncollapse.learned_embeds import read
+from uncollapse.training import METHODS
 from uncollapse.trajectory import read_trajectory
 
 CAT = ["--placeholder", "<my-cat>", "--class-word", "cat", "--batch-size", 2]
@@ -21,6 +22,7 @@ SLOW = """
 import os, signal, sys
 import uncollapse.training.loop as loop
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has it ignored
 take_step = loop._Run.take_step
 
 def pressed_at_two(self):
@@ -44,7 +46,7 @@ def run(method, *arguments):
 
 
 def test_every_setting_is_an_option_with_help():
-    for kind, _ in METHODS.values():
+    for kind in METHODS.values():
         helps = documented(kind)
         for each in dataclasses.fields(kind):
             assert helps[each.name].endswith("."), each.name

@@ -9,6 +9,7 @@ import uncollapse as uc
 from toys.diagnoses import CONTEXTS, FAST
 from toys.outline import Outline
 from toys.whole_pipelines import build
+from uncollapse.components import encoders_of
 from uncollapse.diagnosis.checkpoints import states
 from uncollapse.diagnosis.diagnose import DiagnosisSettings, diagnose_pipeline
 from uncollapse.diagnosis.probe import ProbeSettings
@@ -17,7 +18,6 @@ from uncollapse.diagnosis.training import diagnose_trajectory
 from uncollapse.diagnosis.training_report import save_training
 from uncollapse.errors import FileFormatError
 from uncollapse.learned_embeds import LearnedEmbedding, write
-from uncollapse.learned_embeds.loading import encoders_of
 from uncollapse.trajectory import Checkpoint, Trajectory
 
 CONCEPT = uc.Concept("sks cat", "cat")
@@ -32,7 +32,7 @@ def test_each_encoder_is_measured_as_if_it_were_alone(name, encoders):
     pipe = build(name)
     found = diagnose_pipeline(pipe, CONCEPT, CONTEXTS, TEXT_ONLY)
     assert list(found.prompts) == encoders
-    for key, (tokenizer, encoder) in encoders_of(pipe).items():
+    for key, (tokenizer, encoder) in encoders_of(pipe, "test").items():
         ends = []
         for subject in ("sks cat", "cat"):
             ids = tokenizer(CONTEXTS.templates[0].replace("{}", subject), return_tensors="pt").input_ids
@@ -85,7 +85,7 @@ def test_the_rows_of_every_encoder_are_swapped(inversion):
     pipe = build("SDXL")
     for checkpoint, tuned in states(inversion, pipe, None):
         embedding = read(inversion.path(checkpoint))
-        for name, (tokenizer, encoder) in encoders_of(tuned).items():
+        for name, (tokenizer, encoder) in encoders_of(tuned, "test").items():
             ids = tokenizer.convert_tokens_to_ids(["<t>", "<t>_1"])
             torch.testing.assert_close(encoder.get_input_embeddings().weight[ids], embedding.vectors[name])
 

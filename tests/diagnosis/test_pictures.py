@@ -140,7 +140,8 @@ def test_the_report_shows_the_pictures_and_names_units_and_sources(lora_pipe, se
         assert title in page.text
     assert "a toy CLIP" in page.text
     assert "cosine × 100" in page.text
-    assert Image.open(files["pictures"]).width > 500
+    with Image.open(files["pictures"]) as sheet:
+        assert sheet.width > 500
     [data] = json.loads((tmp_path / "diagnosis.json").read_text())["diagnoses"]
     score = data["pictures"]["figures"]["clip_i"]
     assert (score["unit"], score["source"]) == ("cosine × 100", "a toy CLIP")

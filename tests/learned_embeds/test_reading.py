@@ -214,6 +214,7 @@ def test_missing_files_are_named(tmp_path):
         read(tmp_path / "gone.safetensors")
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol 4:UserWarning")  # torch, of a bare pickle
 def test_pickles_that_hold_code_are_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("cat.bin").write_bytes(pickle.dumps({"<t>": Harmful()}))

@@ -50,7 +50,7 @@ def test_nearly_every_class_is_covered():
     assert len(set(ours) - NOT_BUILT.keys()) >= 226
 
 
-@pytest.mark.parametrize("cls", every_class())
+@pytest.mark.parametrize("cls", [*every_class()])
 def test_the_contract(cls, monkeypatch):
     by_resemblance, paired = prompt_level.by_resemblance, []
     monkeypatch.setattr(

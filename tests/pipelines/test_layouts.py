@@ -9,7 +9,8 @@ import torch
 
 import uncollapse as uc
 from toys.layouts import LAYOUTS, encode_any, flux, sd3
-from uncollapse.components.parts import text_encoders
+from uncollapse.adjustment import turn_and_scale
+from uncollapse.components import text_encoders
 from uncollapse.pipelines import prompt_level
 from uncollapse.pipelines.encode_step import tensors_in
 
@@ -84,6 +85,19 @@ def test_what_does_not_follow_the_concept_keeps_its_bits(pipe, copies):
     assert moved > 0
     with uc.apply(pipe, "sks cat", anchor="dog", alpha=0.5, beta=1.3):
         assert_same(encoded(pipe, [OTHER, PROMPT], "sks cat", copies=copies), adjusted)
+
+
+def test_every_vector_that_follows_the_concept_is_the_papers_formula_bit_for_bit(pipe):
+    plain = encoded(pipe, [OTHER, PROMPT], "sks cat")
+    twin = encoded(pipe, [OTHER, TWIN], "sks cat")
+    with uc.apply(pipe, "sks cat", anchor="big dog", alpha=0.3, beta=1.4):
+        adjusted = encoded(pipe, [OTHER, PROMPT], "sks cat")
+    for own, other, new in zip(plain, twin, adjusted, strict=True):
+        if own.ndim < 2 or not own.is_floating_point():
+            assert torch.equal(own, new)
+            continue
+        moved = turn_and_scale(own, other, 0.3, 0.0, 1.4)
+        assert torch.equal(new, torch.where(_rows_that_differ(own, other)[..., None], moved, own))
 
 
 def _rows_that_differ(own, other):

@@ -6,7 +6,7 @@ from diffusers import ClassifierFreeGuidance
 
 import uncollapse as uc
 from toys.modular import BLOCKS, modular
-from uncollapse.components.parts import text_encoders
+from uncollapse.components import text_encoders
 from uncollapse.pipelines.encode_step import tensors_in
 
 PROMPT, TWIN = "a photo of sks cat in the snow", "a photo of big dog in the snow"

@@ -11,7 +11,8 @@ from torch.nn.functional import normalize
 
 from toys import layouts
 from toys.word_pairs import cases, clip_tokenizer, sentencepiece_tokenizer
-from uncollapse.alignment import align
+from uncollapse.adjusters import Role
+from uncollapse.alignment import ALONE, align
 from uncollapse.concept import Concept
 from uncollapse.pipelines.pairing import pair, same_text
 
@@ -77,9 +78,69 @@ def test_resemblance_finds_nearly_all_of_them(name):
 def test_tokenizers_without_characters_are_paired_by_their_ids():
     slow = types.SimpleNamespace(components={"tokenizer": types.SimpleNamespace(convert_ids_to_tokens=len)})
     prompt, twin = [9, 1, 2, 50, 51, 3, 4, 8], [9, 1, 2, 60, 3, 4, 8]
-    partners = pair(slow, [Concept("sks", "dog")], prompt, twin).partners
+    pairing = pair(slow, [Concept("sks", "dog")], prompt, twin)
+    partners = pairing.partners
+    assert set(pairing.roles) == {Role.REST}
     assert [partners[i] for i in (0, 1, 2, 5, 6, 7)] == [0, 1, 2, 4, 5, 6]
     assert list(partners) == sorted(partners)
+
+
+TEMPLATE = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\nA cat, of the snow:"
+
+
+def roles_in_template(prompt, texts, concepts=(("sks cat", "dog"),)):
+    """The words of the template's prompt that play each role, as Qwen's tokenizer spells them."""
+    tokenizer = layouts.make_qwen_tokenizer()
+    pipe = types.SimpleNamespace(components={"processor": types.SimpleNamespace(tokenizer=tokenizer)})
+    twin = prompt
+    for placeholder, anchor in concepts:
+        twin = twin.replace(placeholder, anchor)
+    ids, other = (tokenizer(TEMPLATE.format(text)).input_ids for text in (prompt, twin))
+    pairing = pair(pipe, [Concept(*each) for each in concepts], ids, other, texts)
+    assert len(pairing.roles) == len(pairing.owners) == len(ids)
+    return {
+        role: "".join(
+            tokenizer.decode([token]) for token, its in zip(ids, pairing.roles, strict=True) if its == role
+        )
+        for role in Role
+    }
+
+
+@pytest.mark.parametrize(
+    ("prompt", "texts"),
+    [
+        ("a photo of sks cat in snow", ["a photo of sks cat in snow"]),
+        ("a photo of sks cat in snow", ["A  Photo of\nSKS cat in snow "]),
+        (
+            "a photo of sks cat in snow",
+            ["sks cat", "snow", "a photo of sks cat in snow", "A cat, of the snow:"],
+        ),
+        ("sks cat", ["sks cat"]),
+    ],
+)
+def test_the_users_words_are_told_from_a_templates(prompt, texts):
+    roles = roles_in_template(prompt, texts)
+    before, after = prompt.split("sks cat")
+    assert roles[Role.CONCEPT].strip() == "sks cat"
+    assert roles[Role.CONTEXT] == before.rstrip() + after
+    assert roles[Role.REST] == TEMPLATE.format("")
+
+
+def test_a_template_around_a_prompt_that_is_not_found_counts_as_context():
+    roles = roles_in_template("a photo of sks cat", ["a picture of sks cat", "cpu"])
+    assert roles[Role.CONCEPT] == " sks cat"
+    assert roles[Role.CONTEXT].endswith("A cat, of the snow:")
+
+
+def test_a_token_without_a_partner_is_in_no_group():
+    tokenizer = clip_tokenizer()
+    pipe = types.SimpleNamespace(components={"tokenizer": tokenizer})
+    ids = [tokenizer(f"{word} snow", truncation=True, max_length=5).input_ids for word in ("V", "a red cat")]
+    pairing = pair(pipe, [Concept("V", "a red cat")], *ids)
+    assert pairing.partners == (0, 3, ALONE, 4)
+    assert pairing.roles == (Role.REST, Role.CONCEPT, Role.CONTEXT, Role.REST)
+    assert pairing.groups == [((0,), Role.REST), ((0,), Role.CONCEPT), None, ((0,), Role.REST)]
+    assert pairing.pooled == ((0,), Role.REST)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from uncollapse.training import Reversion, train
 from uncollapse.training.families import family_of
 from uncollapse.training.latents import Latents
 from uncollapse.training.learner import Task
-from uncollapse.training.reversion import reversion
 from uncollapse.training.steering import basis_rows, steering_loss
 from uncollapse.trajectory import read_trajectory
 
@@ -67,7 +66,7 @@ def test_every_photo_is_paired_with_its_own_prompt(pipe, monkeypatch):
         family, "losses", lambda latents, *rest: seen.append((latents, rest)) or losses(latents, *rest)
     )
     task = Task(family, photos, None, {}, None, list(PROMPTS.values()))
-    with reversion(task, Reversion(**{**RELATION, "batch_size": 5, "focus": 0.25})) as learner:
+    with Reversion(**{**RELATION, "batch_size": 5, "focus": 0.25}).learner(task) as learner:
         learner.loss(torch.Generator().manual_seed(0))
     prompts, (latents, rest) = seen
     assert prompts == [list(PROMPTS.values())[int(each)] for each in latents[:, 0, 0, 0]]
@@ -83,7 +82,7 @@ def test_the_steering_loss_is_added_with_its_weight(pipe):
     for weight in (0.0, 0.5):
         task = Task(family_of(pipe), photos, None, {}, None, captions)
         settings = Reversion(**RELATION, steering=weight, temperature=0.2)
-        with reversion(task, settings) as learner:
+        with settings.learner(task) as learner:
             found[weight] = learner.loss(torch.Generator().manual_seed(0)).item()
     [(positives, negatives)] = basis_rows(pipe, captions, "<R>").values()
     steering = steering_loss(near, positives, negatives, 0.2).item()

@@ -12,7 +12,7 @@ from .demo import demo
 from .diagnose import diagnose
 from .generate import generate
 from .inspect import inspect
-from .train import train
+from .train import train_app
 
 app = typer.Typer(
     name="uncollapse",
@@ -28,7 +28,7 @@ app.command()(inspect)
 app.command()(diagnose)
 app.command()(bake)
 app.command()(unbake)
-app.add_typer(train, name="train")
+app.add_typer(train_app(), name="train")
 
 
 @app.callback()

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..components import encoders_of
 from ..concept import Concept
 from ..diagnosis.asked_contexts import IncompleteContextsError, ask_for_contexts
 from ..diagnosis.contexts import Contexts, contexts_for, fitting, read_contexts
 from ..diagnosis.prompts import token_counts
 from ..errors import FileFormatError, PipelineError, UncollapseWarning
-from ..learned_embeds.loading import encoders_of
 from ..output import save_text
 
 
@@ -58,7 +58,7 @@ def chosen_contexts(
 
 def _encoders(pipe: Any) -> list[str]:
     try:
-        return list(encoders_of(pipe))
+        return list(encoders_of(pipe, "diagnose"))
     except PipelineError:
         return []  # the denoiser can be asked all the same
 

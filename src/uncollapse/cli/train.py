@@ -25,20 +25,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..errors import TrainingError
 from ..models.loading import load_pipeline
 from ..output import check_writable
-from ..training import CustomDiffusion, DreamBoothLoRA, Reversion, TextualInversion
+from ..training import METHODS, Settings
 from ..training import train as train_concept
-from ..training.settings import Settings
 from ..trajectory import Trajectory
 from . import options as o
 from .console import command, print_json, quieten_loading, stderr, stdout
 from .subject import BUNDLED, chosen_dtype, miniature_folder
 
-METHODS: dict[str, tuple[type[Settings], str]] = {
-    "textual-inversion": (TextualInversion, "Learn a token and nothing else: a few kilobytes."),
-    "reversion": (Reversion, "Learn a token for a relation, from photos with prompts in metadata.jsonl."),
-    "dreambooth-lora": (DreamBoothLoRA, "Learn a phrase in low-rank adapters: a few megabytes."),
-    "custom-diffusion": (CustomDiffusion, "Learn a token and the cross-attention's keys and values."),
-}
 LISTED = "checkpoint_steps"
 INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 
@@ -50,7 +43,13 @@ Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the training that the output folder holds.")
 ]
 
-train = typer.Typer(no_args_is_help=True, help="Teach a model a concept, and keep how it came to know it.")
+
+def train_app() -> typer.Typer:
+    """A command for each method that is registered when this is called."""
+    app = typer.Typer(no_args_is_help=True, help="Teach a model a concept, and keep how it came to know it.")
+    for name, kind in METHODS.items():
+        app.command(name)(_command_for(kind))
+    return app
 
 
 def run(
@@ -151,7 +150,7 @@ def _print(trajectory: Trajectory, *, as_json_text: bool) -> None:
         stdout().print(trajectory.folder, markup=False, soft_wrap=True)
 
 
-def _command_for(kind: type[Settings], summary: str) -> Callable[..., None]:
+def _command_for(kind: type[Settings]) -> Callable[..., None]:
     def call(
         photos: Photos,
         output: o.Output,
@@ -181,7 +180,7 @@ def _command_for(kind: type[Settings], summary: str) -> Callable[..., None]:
     fixed = [p.replace(kind=p.KEYWORD_ONLY) for p in own if p.kind is not p.VAR_KEYWORD]
     parameters = sorted([*fixed, *_options(kind)], key=lambda p: p.default is not p.empty)
     decorated = command(call)
-    decorated.__doc__ = summary
+    decorated.__doc__ = kind.summary
     decorated.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     decorated.__annotations__ = {p.name: p.annotation for p in parameters}
     return decorated
@@ -215,7 +214,3 @@ def documented(kind: type) -> dict[str, str]:
             said = " ".join(said.split()).replace("``", "").rstrip(".")
             found[name] = said[:1].upper() + said[1:] + "."
     return found
-
-
-for _name, (_kind, _summary) in METHODS.items():
-    train.command(_name)(_command_for(_kind, _summary))

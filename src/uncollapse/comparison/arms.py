@@ -13,14 +13,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from torch.nn import Module
-
 from ..adjusters import ADJUSTERS, Adjuster
 from ..adjustment import Adjustment
+from ..components import without_adapters
 from ..concept import Concept
 from ..errors import AdjustmentError
 from ..pipelines import apply
-from ..pipelines.anchor_encoder import adapters_off
 
 __all__ = ["BASE", "PERSONALISED", "Arm", "parse_arm", "settings_of", "tea_arms", "told_apart"]
 
@@ -59,7 +57,7 @@ class Arm:
         """
         if not self.personalised:
             drawer = pipe if base is None else base
-            with adapters_off(part for part in drawer.components.values() if isinstance(part, Module)):
+            with without_adapters(drawer):
                 yield drawer
         elif self.adjuster is None:
             yield pipe

@@ -1,40 +1,38 @@
-"""Which of a pipeline's parts encode text: found by name, as diffusers names them."""
+"""A pipeline's modules, found in its ``components`` by the names that diffusers gives them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
-__all__ = ["inner_pipelines", "text_encoders", "tokens_and_encoders"]
+from .protocols import Pipeline
+
+__all__ = ["DENOISERS", "components_of", "denoiser", "inner_pipelines", "modules"]
+
+DENOISERS = ("unet", "transformer")
 
 
-def text_encoders(pipe) -> dict[str, nn.Module]:
-    """``text_encoder``, ``text_encoder_2``, …: those that are loaded."""
-    return {
-        name: part
-        for name, part in _parts(pipe).items()
-        if "text_encoder" in name and isinstance(part, nn.Module)
-    }
+def modules(pipe: Pipeline) -> dict[str, nn.Module]:
+    """The parts that are networks, by name: text encoders, denoiser, autoencoder, …."""
+    return {name: part for name, part in components_of(pipe).items() if isinstance(part, nn.Module)}
 
 
-def tokens_and_encoders(pipe) -> list[tuple[Any, nn.Module]]:
-    """Each text encoder with its tokenizer: ``tokenizer_2`` is that of ``text_encoder_2``."""
-    parts = _parts(pipe)
-    pairs = (
-        (parts.get(name.replace("text_encoder", "tokenizer")), e) for name, e in text_encoders(pipe).items()
-    )
-    return [(tokenizer, encoder) for tokenizer, encoder in pairs if tokenizer is not None]
+def denoiser(pipe: Pipeline) -> Any:
+    """The U-Net or transformer; None where the pipeline has neither, or was loaded without."""
+    return next((part for name in DENOISERS if (part := getattr(pipe, name, None)) is not None), None)
 
 
-def inner_pipelines(pipe) -> dict[str, Any]:
+def inner_pipelines(pipe: Pipeline) -> dict[str, Pipeline]:
     """Pipelines that a combined pipeline is made of, by attribute: ``prior_pipe``, ``decoder_pipe``, …."""
     return {
         name: part
         for name, part in getattr(pipe, "__dict__", {}).items()
-        if name.endswith("_pipe") and _parts(part)
+        if name.endswith("_pipe") and components_of(part)
     }
 
 
-def _parts(pipe) -> dict[str, Any]:
+def components_of(pipe: Pipeline) -> Mapping[str, Any]:
+    """The parts by name; none for what is no pipeline."""
     return getattr(pipe, "components", {})

@@ -8,7 +8,7 @@
     probe                what the denoiser still hears of the context
     pictures             image space: drawn in context, measured by CLIP and a judge
     verdict              what it comes to, and what to try
-    training             all of it over the checkpoints of a training, arm by arm; points is what is left of it,
+    training             all of it over the checkpoints of a training, arm by arm; points is what it leaves,
                          checkpoints, text_curves and previews are how
     tables, prompt_tables, plots, training_plots      what is shown
     report, training_report, results                  where it is written: a page, figures, JSON

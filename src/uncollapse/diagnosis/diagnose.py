@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from torch import Tensor
 
 from ..adjusters import Adjuster
 from ..comparison import PERSONALISED, Arm, tea_arms
+from ..components import Pipeline, encoders_of
 from ..concept import Concept
 from ..errors import UncollapseError
 from ..learned_embeds import LearnedEmbedding
-from ..learned_embeds.loading import encoders_of
 from ..vocabulary.tables import Vocabulary
 from .contexts import Contexts
 from .drift import Landmark, TokenDrift, landmarks, token_drift
@@ -114,12 +113,12 @@ def diagnose_embeddings(
 
 
 def diagnose_pipeline(
-    pipe: Any,
+    pipe: Pipeline,
     concept: Concept,
     contexts: Contexts,
     settings: DiagnosisSettings | None = None,
     *,
-    base: Any = None,
+    base: Pipeline | None = None,
     subject: str = "",
     on_step: Callable[[int], object] = lambda count: None,
 ) -> Diagnosis:
@@ -138,12 +137,12 @@ def diagnose_pipeline(
 
 
 def diagnosing(
-    pipe: Any,
+    pipe: Pipeline,
     concept: Concept,
     contexts: Contexts,
     settings: DiagnosisSettings,
     *,
-    base: Any = None,
+    base: Pipeline | None = None,
     subject: str = "",
     on_step: Callable[[int], object] = lambda count: None,
 ) -> Iterator[Diagnosis]:
@@ -175,11 +174,16 @@ def noted(diagnosis: Diagnosis, note: str) -> Diagnosis:
 
 
 def _read(
-    known: Diagnosis, pipe: Any, concept: Concept, contexts: Contexts, base: Any, as_published: bool
+    known: Diagnosis,
+    pipe: Pipeline,
+    concept: Concept,
+    contexts: Contexts,
+    base: Pipeline | None,
+    as_published: bool,
 ) -> Iterator[Diagnosis]:
     """One text encoder after the other."""
     try:
-        encoders = list(encoders_of(pipe))
+        encoders = list(encoders_of(pipe, "diagnose"))
     except UncollapseError as error:
         yield noted(known, f"Prompt level left out: {error}")
         return
@@ -195,11 +199,11 @@ def _read(
 
 def _probed(
     result: Diagnosis,
-    pipe: Any,
+    pipe: Pipeline,
     concept: Concept,
     contexts: Contexts,
     settings: DiagnosisSettings,
-    base: Any,
+    base: Pipeline | None,
     on_step: Callable[[int], object],
 ) -> Diagnosis:
     templates = contexts.first(settings.probe_contexts).templates

@@ -17,10 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch.nn import Module
 
 from ..comparison import (
     BASE,
@@ -32,12 +31,11 @@ from ..comparison import (
     UserPrompt,
     compare,
 )
-from ..components.parts import tokens_and_encoders
+from ..components import Pipeline, has_adapters, tokens_and_encoders
 from ..concept import Concept
 from ..metrics import Share
 from ..metrics.sets.bootstrap import Interval, mean_interval
 from ..models.generation import GenerationSettings
-from ..pipelines.anchor_encoder import adapters_off
 from ..placeholders import is_learned
 from .contexts import Contexts
 
@@ -91,19 +89,21 @@ def picture_prompts(contexts: Contexts, count: int = PROMPTS) -> list[UserPrompt
     return [UserPrompt(template) for template in contexts.first(count).templates]
 
 
-def arms_for(pipe: Any, concept: Concept, base: Any = None, adjusted: Arm | None = None) -> list[Arm]:
+def arms_for(
+    pipe: Pipeline, concept: Concept, base: Pipeline | None = None, adjusted: Arm | None = None
+) -> list[Arm]:
     """The base model with the anchor word, where there is one; the concept as it is; and adjusted."""
     arms = [BASE, PERSONALISED] if _has_base(pipe, concept, base) else [PERSONALISED]
     return arms if adjusted is None else [*arms, adjusted]
 
 
 def draw_pictures(
-    pipe: Any,
+    pipe: Pipeline,
     concept: Concept,
     settings: PictureSettings,
     arms: Sequence[Arm],
     *,
-    base: Any = None,
+    base: Pipeline | None = None,
     on_images: Callable[[int], object] = lambda count: None,
 ) -> Iterator[Pictures]:
     """The pictures as they grow, an arm at a time, so that an interruption loses no arm that was finished.
@@ -157,11 +157,8 @@ def _joined(one: Comparison, other: Comparison) -> Comparison:
     return replace(one, arms=(*one.arms, *other.arms), records=(*one.records, *other.records))
 
 
-def _has_base(pipe: Any, concept: Concept, base: Any) -> bool:
+def _has_base(pipe: Pipeline, concept: Concept, base: Pipeline | None) -> bool:
     """Whether there is a model to draw the plain word with: another, or this one less what it learned."""
-    if base is not None:
+    if base is not None or has_adapters(pipe):
         return True
-    with adapters_off(part for part in pipe.components.values() if isinstance(part, Module)) as had_adapters:
-        if had_adapters:
-            return True
     return any(is_learned(tokenizer, concept.placeholder) for tokenizer, _ in tokens_and_encoders(pipe))

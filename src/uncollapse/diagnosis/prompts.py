@@ -19,20 +19,18 @@ Source: arXiv:2506.22685 (P_V*, P_c); the pairing and the three kinds of token a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..adjusters import Adjuster, Places, Role
 from ..alignment import ALONE, locate, pair_tokens, phrase_of_tokens
+from ..components import FAMILIES, Pipeline, TextEncoder, Tokenizer, encoders_of
 from ..concept import Concept
 from ..errors import PipelineError
 from ..geometry import norm
-from ..learned_embeds.embedding import FAMILIES
-from ..learned_embeds.loading import encoders_of
 from ..pipelines.anchor_encoder import base_encoder
 from ..placeholders import learned_tokens, substitute
 from .contexts import Contexts
@@ -86,13 +84,13 @@ class PromptDrift:
     Q: Tensor
 
 
-def encoder_of(pipe: Any, name: str | None = None) -> tuple[Any, nn.Module]:
+def encoder_of(pipe: Pipeline, name: str | None = None) -> tuple[Tokenizer, TextEncoder]:
     """A tokenizer and text encoder that can be diagnosed, a CLIP or a T5: by its name in ``encoders_of``, or
     the pipeline's first.
 
     Raises: PipelineError.
     """
-    parts = encoders_of(pipe)
+    parts = encoders_of(pipe, "diagnose")
     tokenizer, encoder = parts[name or next(iter(parts))]
     kind = getattr(getattr(encoder, "config", None), "model_type", type(encoder).__name__)
     if kind not in FAMILIES:
@@ -103,14 +101,14 @@ def encoder_of(pipe: Any, name: str | None = None) -> tuple[Any, nn.Module]:
     return tokenizer, encoder
 
 
-def token_counts(pipe: Any, name: str | None = None) -> tuple[Any, int]:
+def token_counts(pipe: Pipeline, name: str | None = None) -> tuple[Callable[[str], int], int]:
     """How many tokens a sentence has for a text encoder, as a function; and how many it takes."""
     tokenizer, _ = encoder_of(pipe, name)
     return (lambda text: len(_ids(tokenizer, _spelled(tokenizer, text)))), tokenizer.model_max_length
 
 
 @torch.inference_mode()
-def encode(tokenizer: Any, encoder: nn.Module, sentences: Sequence[str]) -> list[EncodedSentence]:
+def encode(tokenizer: Tokenizer, encoder: TextEncoder, sentences: Sequence[str]) -> list[EncodedSentence]:
     """Every sentence without padding: those of one length together, shortest first, at no waste."""
     texts = [_spelled(tokenizer, sentence) for sentence in sentences]
     rows = [tuple(_ids(tokenizer, text)) for text in texts]
@@ -125,7 +123,7 @@ def encode(tokenizer: Any, encoder: nn.Module, sentences: Sequence[str]) -> list
 
 
 def prompt_drift(
-    tokenizer: Any, concept: Concept, ours: Sequence[EncodedSentence], base: Sequence[EncodedSentence]
+    tokenizer: Tokenizer, concept: Concept, ours: Sequence[EncodedSentence], base: Sequence[EncodedSentence]
 ) -> PromptDrift:
     """Compare sentences with V* (``ours``) with the same with the anchor (``base``), pair by pair.
 
@@ -139,7 +137,11 @@ def prompt_drift(
 
 
 def encode_both(
-    pipe: Any, concept: Concept, contexts: Contexts, base: Any = None, encoder: str | None = None
+    pipe: Pipeline,
+    concept: Concept,
+    contexts: Contexts,
+    base: Pipeline | None = None,
+    encoder: str | None = None,
 ) -> tuple[list[EncodedSentence], list[EncodedSentence]]:
     """The contexts with V* by the pipeline's encoder, and with the anchor by the base's (adapters off).
 
@@ -153,7 +155,7 @@ def encode_both(
 
 
 def adjusted_ends(
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     concept: Concept,
     ours: Sequence[EncodedSentence],
     base: Sequence[EncodedSentence],
@@ -196,7 +198,7 @@ class _Pairs:
         return Places(role, ~alone)
 
 
-def _paired(tokenizer: Any, concept: Concept, ours: EncodedSentence, base: EncodedSentence) -> _Pairs:
+def _paired(tokenizer: Tokenizer, concept: Concept, ours: EncodedSentence, base: EncodedSentence) -> _Pairs:
     placeholder = _spelled(tokenizer, concept.placeholder)
     twin = substitute(ours.text, [(placeholder, concept.anchor)])
     tokens, twins = locate(tokenizer, ours.ids, ours.text), locate(tokenizer, base.ids, twin.new_text)
@@ -213,7 +215,7 @@ def _paired(tokenizer: Any, concept: Concept, ours: EncodedSentence, base: Encod
 
 
 def _compared(
-    tokenizer: Any, concept: Concept, ours: EncodedSentence, base: EncodedSentence
+    tokenizer: Tokenizer, concept: Concept, ours: EncodedSentence, base: EncodedSentence
 ) -> tuple[float, ...]:
     """Drift of the context's words, of the concept's, of EOS, and the ratio of norms."""
     pairs = _paired(tokenizer, concept, ours, base)
@@ -224,7 +226,7 @@ def _compared(
     return tuple(part.mean().item() for part in (drift[words & ~own], drift[words & own], drift[-1:], ratio))
 
 
-def _spelled(tokenizer: Any, text: str) -> str:
+def _spelled(tokenizer: Tokenizer, text: str) -> str:
     """Learned tokens of several vectors written out, ``<t> <t>_1``, as diffusers does."""
     for word in set(text.split()):
         names = learned_tokens(tokenizer, word) if word.startswith("<") else []
@@ -233,12 +235,12 @@ def _spelled(tokenizer: Any, text: str) -> str:
     return text
 
 
-def _ids(tokenizer: Any, text: str) -> list[int]:
+def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
     ids: list[int] = tokenizer(text)["input_ids"]
     return ids
 
 
-def _device(encoder: nn.Module) -> torch.device:
+def _device(encoder: TextEncoder) -> torch.device:
     return next(encoder.parameters()).device
 
 

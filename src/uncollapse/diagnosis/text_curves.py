@@ -13,13 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..comparison import Arm
-from ..components.parts import tokens_and_encoders
+from ..components import Pipeline, tokens_and_encoders
 from ..concept import Concept
 from ..metrics.sets.bootstrap import Interval, mean_interval, set_intervals
 from ..metrics.sets.distances import distances
@@ -56,7 +55,7 @@ class Reading:
 
 
 def reading(
-    pipe: Any, concept: Concept, contexts: Contexts, anchors: Sequence[EncodedSentence], encoder: str
+    pipe: Pipeline, concept: Concept, contexts: Contexts, anchors: Sequence[EncodedSentence], encoder: str
 ) -> Reading:
     """The contexts with V*, by the pipeline as it is, beside ``anchors``.
 
@@ -68,7 +67,7 @@ def reading(
     return Reading(encoder, concept, contexts, ours, anchors, drift)
 
 
-def adjusted(read: Reading, pipe: Any, arm: Arm) -> PromptDrift:
+def adjusted(read: Reading, pipe: Pipeline, arm: Arm) -> PromptDrift:
     """The same by an arm, which is in force in ``pipe``.
 
     At prompt level only the last tokens are adjusted: the drift of single words is left as it was.

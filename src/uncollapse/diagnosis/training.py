@@ -19,10 +19,11 @@ from typing import Any
 import torch
 
 from ..comparison import PERSONALISED, Arm, tea_arms
+from ..components import Pipeline, encoders_of
 from ..concept import Concept
 from ..errors import UncollapseError
-from ..learned_embeds.loading import encoders_of
 from ..metrics.sets.bootstrap import Interval
+from ..training import METHODS
 from ..trajectory import Trajectory
 from .checkpoints import states
 from .contexts import Contexts
@@ -41,7 +42,7 @@ ALPHA = 0.4  # of the adjustment drawn beside the curves
 
 def diagnose_trajectory(
     trajectory: Trajectory,
-    load_base: Callable[[], Any],
+    load_base: Callable[[], Pipeline],
     contexts: Contexts,
     settings: ProbeSettings | None = None,
     probe_contexts: int = 16,
@@ -73,7 +74,7 @@ def diagnose_trajectory(
 
 def diagnosing_trajectory(
     trajectory: Trajectory,
-    load_base: Callable[[], Any],
+    load_base: Callable[[], Pipeline],
     contexts: Contexts,
     settings: ProbeSettings | None = None,
     probe_contexts: int = 16,
@@ -135,7 +136,7 @@ def change_point(values: Sequence[float]) -> int | None:
 
 
 def _norm_rule(trajectory: Trajectory) -> dict[str, Any]:
-    return {} if trajectory.method in ("textual-inversion", "reversion") else {"beta": PROMPT_BETA}
+    return {} if METHODS[trajectory.method].level == "token" else {"beta": PROMPT_BETA}
 
 
 def _with_point(known: TrainingDiagnosis, point: Point) -> TrainingDiagnosis:
@@ -159,7 +160,7 @@ class _Asked:
 
 
 def _ask(
-    pipe: Any,
+    pipe: Pipeline,
     concept: Concept,
     contexts: Contexts,
     templates: Sequence[str],
@@ -167,7 +168,7 @@ def _ask(
 ) -> _Asked:
     reference = base_response(pipe, concept, templates, settings)
     anchors, notes = {}, []
-    for name in encoders_of(pipe):
+    for name in encoders_of(pipe, "diagnose"):
         try:
             anchors[name] = encode(*encoder_of(pipe, name), contexts.about(concept.anchor))
         except UncollapseError as error:
@@ -175,7 +176,9 @@ def _ask(
     return _Asked(concept, contexts, templates, settings, reference, anchors, tuple(notes))
 
 
-def _measured(tuned: Any, base: Any, asked: _Asked, arms: Sequence[Arm]) -> dict[str, Measured]:
+def _measured(
+    tuned: Pipeline, base: Pipeline | None, asked: _Asked, arms: Sequence[Arm]
+) -> dict[str, Measured]:
     """A checkpoint by each arm; ``base`` as for ``apply``."""
     read = {
         name: reading(tuned, asked.concept, asked.contexts, anchors, name)
@@ -191,7 +194,7 @@ def _measured(tuned: Any, base: Any, asked: _Asked, arms: Sequence[Arm]) -> dict
 
 
 def _text(
-    tuned: Any, base: Any, concept: Concept, arm: Arm, read: Mapping[str, Reading]
+    tuned: Pipeline, base: Pipeline | None, concept: Concept, arm: Arm, read: Mapping[str, Reading]
 ) -> dict[str, dict[str, Interval]]:
     if arm == PERSONALISED:
         return {name: text_values(each.drift) for name, each in read.items()}

@@ -8,7 +8,8 @@ writing     write(path, embedding): diffusers', A1111's, kohya's, or a key for e
 loading     load_into(pipe, path): the tokens, into each tokenizer and text encoder they were made for
 """
 
-from .embedding import ENCODERS, ONLY, LearnedEmbedding
+from ..components.names import ENCODERS, ONLY
+from .embedding import LearnedEmbedding
 from .loading import load_into
 from .reading import read, read_all
 from .writing import write

@@ -10,24 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from ..components.names import ENCODERS, ONLY, WIDTHS
 from ..errors import EmbeddingError, FileFormatError
 
-__all__ = ["ENCODERS", "ONLY", "LearnedEmbedding", "match_encoders"]
-
-ENCODERS = ("clip_l", "clip_g", "t5xxl")  # as files call them
-ONLY = "text_encoder"  # the model's one encoder, where a file names none
-FAMILIES = {  # which of them an encoder can be, by transformers' model_type
-    "clip_text_model": ("clip_l", "clip_g"),
-    "clip": ("clip_l", "clip_g"),
-    "t5": ("t5xxl",),
-}
-
-WIDTHS = {
-    768: "Stable Diffusion 1 (CLIP ViT-L/14; also the first encoder of SDXL, SD3 and Flux)",
-    1024: "Stable Diffusion 2 (OpenCLIP ViT-H/14)",
-    1280: "the second encoder of SDXL and SD3 (OpenCLIP ViT-bigG/14)",
-    4096: "the T5-XXL encoder of SD3 and Flux",
-}
+__all__ = ["LearnedEmbedding", "match_encoders"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,8 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..components.names import ENCODERS, ONLY
 from ..errors import FileFormatError, OutputError
-from .embedding import ENCODERS, ONLY, LearnedEmbedding
+from .embedding import LearnedEmbedding
 
 __all__ = ["A1111_FIELDS", "LAYOUTS", "NAME", "embeddings_from", "entries_for", "layout_of", "wanted"]
 

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 
+from ..components import Pipeline, TextEncoder, Tokenizer, encoders_of, token_table
 from ..errors import FileFormatError, PipelineError, PlaceholderError, UncollapseWarning
 from ..placeholders import learned_tokens, token_names
-from .embedding import FAMILIES, ONLY, LearnedEmbedding, match_encoders
+from .embedding import LearnedEmbedding, match_encoders
 from .reading import read
 
-__all__ = ["encoders_of", "load_into"]
+__all__ = ["load_into"]
+
+CALLER = "load_into()"
+OUTCOME = (
+    "it takes no learned tokens. Load the embedding before offloading, with an encoder that is not quantised."
+)
 
 
-def load_into(pipe: Any, path: str | Path, placeholder: str | None = None) -> str:
+def load_into(pipe: Pipeline, path: str | Path, placeholder: str | None = None) -> str:
     """Add an embedding's tokens to a pipeline's tokenizers and text encoders.
 
     Args:
@@ -37,7 +41,7 @@ def load_into(pipe: Any, path: str | Path, placeholder: str | None = None) -> st
     """
     embedding = _chosen(path, placeholder)
     name = placeholder or embedding.placeholder
-    parts = encoders_of(pipe)
+    parts = encoders_of(pipe, CALLER)
     widths = {key: _table(encoder).shape[-1] for key, (_, encoder) in parts.items()}
     try:
         matches = match_encoders(embedding, widths, type(pipe).__name__)
@@ -66,42 +70,7 @@ def _chosen(path: str | Path, placeholder: str | None) -> LearnedEmbedding:
         return read(path, placeholder)
 
 
-def encoders_of(pipe: Any) -> dict[str, tuple[Any, nn.Module]]:
-    """The pipeline's tokenizers and text encoders, under the names that files give the encoders."""
-    parts = getattr(pipe, "components", {})
-    pairs = {
-        name: (parts.get(name.replace("text_encoder", "tokenizer")), part)
-        for name, part in parts.items()
-        if name.startswith("text_encoder") and isinstance(part, nn.Module)
-    }
-    pairs = {name: pair for name, pair in pairs.items() if hasattr(pair[0], "add_tokens")}
-    if not pairs:
-        raise PipelineError(
-            f"load_into(): {type(pipe).__name__} has no tokenizer and text encoder loaded, so it takes no "
-            "learned tokens."
-        )
-    if len(pairs) == 1:
-        return {ONLY: next(iter(pairs.values()))}
-    named: dict[str, tuple[Any, nn.Module]] = {}
-    for name, pair in pairs.items():
-        family = FAMILIES.get(getattr(getattr(pair[1], "config", None), "model_type", ""), ())
-        named[next((key for key in family if key not in named), name)] = pair
-    return named
-
-
-def _table(text_encoder: Any) -> torch.Tensor:
-    """The text encoder's token table, writable."""
-    table = getattr(text_encoder.get_input_embeddings(), "weight", None)
-    if table is None or not table.is_floating_point() or table.device.type == "meta":
-        how = "offloaded layer by layer" if table is not None and table.device.type == "meta" else "quantised"
-        raise PipelineError(
-            f"load_into(): the token table of {type(text_encoder).__name__} is {how}, so it takes no learned "
-            "tokens. Load the embedding before offloading, with an encoder that is not quantised."
-        )
-    return table
-
-
-def _text_for(pipe: Any, name: str, counts: set[int]) -> str:
+def _text_for(pipe: Pipeline, name: str, counts: set[int]) -> str:
     if hasattr(pipe, "maybe_convert_prompt") or counts == {1}:
         return name
     if len(counts) > 1:
@@ -112,7 +81,7 @@ def _text_for(pipe: Any, name: str, counts: set[int]) -> str:
     return " ".join(token_names(name, counts.pop()))
 
 
-def _check_free(tokenizer: Any, name: str, count: int) -> None:
+def _check_free(tokenizer: Tokenizer, name: str, count: int) -> None:
     taken = learned_tokens(tokenizer, name) or [
         n for n in token_names(name, count) if n in tokenizer.get_vocab()
     ]
@@ -125,8 +94,12 @@ def _check_free(tokenizer: Any, name: str, count: int) -> None:
         )
 
 
+def _table(text_encoder: TextEncoder) -> torch.Tensor:
+    return token_table(text_encoder, CALLER, OUTCOME)
+
+
 @torch.no_grad()
-def _add_rows(tokenizer: Any, text_encoder: Any, names: list[str], rows: torch.Tensor) -> None:
+def _add_rows(tokenizer: Tokenizer, text_encoder: TextEncoder, names: list[str], rows: torch.Tensor) -> None:
     tokenizer.add_tokens(names)
     ids = tokenizer.convert_tokens_to_ids(names)
     if max(ids) >= len(_table(text_encoder)):

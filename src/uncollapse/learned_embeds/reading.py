@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
+from ..components.names import ONLY
 from ..errors import EmbeddingError, FileFormatError, PlaceholderError
 from ..placeholders import token_names
-from .embedding import ONLY, LearnedEmbedding
+from .embedding import LearnedEmbedding
 from .image import SUFFIXES as IMAGE_SUFFIXES
 from .image import entries_in_image
 from .layouts import embeddings_from, layout_of, wanted

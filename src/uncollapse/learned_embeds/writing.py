@@ -6,9 +6,10 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..components.names import ONLY
 from ..errors import OutputError, UncollapseWarning
 from ..output import save_safetensors, save_torch
-from .embedding import ONLY, LearnedEmbedding
+from .embedding import LearnedEmbedding
 from .layouts import A1111_FIELDS, LAYOUTS, NAME, entries_for
 
 __all__ = ["write"]

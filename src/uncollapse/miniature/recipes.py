@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uncollapse.training import CustomDiffusion, DreamBoothLoRA, TextualInversion
-from uncollapse.training.settings import Settings
+from uncollapse.training import CustomDiffusion, DreamBoothLoRA, Settings, TextualInversion
 
 from .concepts import PersonalConcept
 from .device import best_device, has_fast_bfloat16
 
 __all__ = ["RECIPES", "Recipe", "save_photos"]
 
-PLACEHOLDERS = {DreamBoothLoRA: "sks {}", TextualInversion: "<my-{}>", CustomDiffusion: "<new1>"}
 CHECKPOINTS = 8  # beside step 0
 
 
@@ -47,7 +45,7 @@ class Recipe:
         given = self.given | changes
         every = max(1, given["steps"] // CHECKPOINTS)
         return self.method(
-            placeholder=PLACEHOLDERS[self.method].format(concept.anchor),
+            placeholder=self.method.example.format(concept.anchor),
             class_word=concept.anchor,
             seed=seed,
             checkpoint_steps=tuple(range(0, given["steps"] + 1, every)),

@@ -9,9 +9,10 @@
     encoder_calls    what the text encoders are given and return during it, and running it again without them
     pairing          which token that an encoder is given moves toward which of its twin
     encoded          both prompts, encoded and paired: all that an adjustment needs but the settings
+    following        how that is made: tokens followed to the result, their roles and whose they are
+    resemblance      the same by what vectors look like, where no ids can be seen
     cache            encoded prompts kept for the next call
     anchor_encoder   the frozen base encoder, for the anchor twin
-    components       which of a pipeline's parts encode text
 
 Nothing here imports diffusers: a pipeline is whatever has these parts.
 """

@@ -10,17 +10,16 @@ An adapter that was fused and then unloaded cannot be told from the model's own 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import nn
 
-from ..components.parts import text_encoders
+from ..components import adapters_off, text_encoders
 from ..errors import PipelineError
 
-__all__ = ["adapters_off", "base_encoder", "check_base"]
+__all__ = ["base_encoder", "check_base"]
 
 
 @contextmanager
@@ -75,46 +74,3 @@ def _swapped(pipe, encoders: dict[str, nn.Module]) -> Iterator[None]:
         yield
     finally:
         pipe.__dict__.update(own)
-
-
-@contextmanager
-def adapters_off(modules: Iterable[nn.Module]) -> Iterator[bool]:
-    """Switch off every PEFT layer, and leave which were on, active or merged as it was.
-
-    PEFT's own ``enable_adapters`` also rewrites ``requires_grad`` and the active names, so only the flag it
-    sets is set here. A merged layer unmerges itself when it runs switched off, and merging again would
-    round differently: its weights are copied and put back.
-    """
-    layers = [layer for module in modules for layer in _adapter_layers(module)]
-    were_off = [layer._disable_adapters for layer in layers]
-    merged = [
-        (layer, list(layer.merged_adapters), _copies(layer)) for layer in layers if layer.merged_adapters
-    ]
-    try:
-        for layer in layers:
-            layer._disable_adapters = True
-        yield not all(were_off)
-    finally:
-        for layer, was_off in zip(layers, were_off, strict=True):
-            layer._disable_adapters = was_off
-        for layer, adapters, weights in merged:
-            layer.merged_adapters = adapters
-            with torch.no_grad():
-                for parameter, copy in weights:
-                    parameter.copy_(copy)
-
-
-def _adapter_layers(module: nn.Module) -> list:
-    if "peft" not in sys.modules:  # never imported, so nothing can be wrapped by it
-        return []
-    from peft.tuners.tuners_utils import BaseTunerLayer
-    from peft.utils.other import AuxiliaryTrainingWrapper
-
-    return [
-        layer for layer in module.modules() if isinstance(layer, BaseTunerLayer | AuxiliaryTrainingWrapper)
-    ]
-
-
-def _copies(layer) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    base = layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer.original_module
-    return [(parameter, parameter.detach().clone()) for parameter in base.parameters()]

@@ -29,9 +29,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..components.parts import text_encoders
+from ..components import text_encoders, tokenizers
 from .encoded import Encoded
-from .pairing import tokenizers
 
 __all__ = ["LIMIT", "cached", "clear", "frozen"]
 

@@ -1,4 +1,4 @@
-"""A pipeline's own encode method: how it is wrapped, fed a changed text, and its results compared.
+"""A pipeline's own encode method: how it is wrapped, fed a changed text, and its results walked.
 
 Nothing here knows any pipeline's layout. Arguments are bound by the method's signature, since pipelines
 pass them by position; every string outside ``negative…`` arguments is a prompt; and results are walked as the
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..errors import PipelineError
 
-__all__ = ["call", "compare", "encode_methods", "prompts", "tensors_in", "wrap_encode"]
+__all__ = ["Around", "Encode", "call", "encode_methods", "prompts", "tensors_in", "walk", "wrap_encode"]
 
 METHODS = (
     "encode_prompt",
@@ -28,15 +28,19 @@ METHODS = (
     "_encode_prior_prompt",
 )
 
-Around = Callable[[Callable, inspect.BoundArguments], Any]
+Encode = Callable[..., Any]
+"""A pipeline's own encode method, or what stands for one."""
+
+Around = Callable[[Encode, inspect.BoundArguments], Any]
+"""What runs in its place."""
 
 
-def encode_methods(pipe) -> list[str]:
+def encode_methods(pipe: Any) -> list[str]:
     """Names of the methods with which a pipeline encodes text."""
     return [name for name in METHODS if callable(getattr(pipe, name, None))]
 
 
-def wrap_encode(pipe, around: Around) -> Callable[[], None]:
+def wrap_encode(pipe: Any, around: Around) -> Callable[[], None]:
     """Route the pipeline's encode methods through ``around(encode, bound_arguments)``.
 
     The wrappers are attributes of this one pipeline, so no other pipeline meets them. Calls that the encode
@@ -51,13 +55,13 @@ def wrap_encode(pipe, around: Around) -> Callable[[], None]:
         return undo.pop_all().close
 
 
-def _wrap(pipe, name: str, around: Around, state: threading.local) -> Callable[[], None]:
+def _wrap(pipe: Any, name: str, around: Around, state: threading.local) -> Callable[[], None]:
     encode, earlier = getattr(pipe, name), pipe.__dict__.get(name)
     signature = inspect.signature(encode)
     removed = threading.Event()
 
     @functools.wraps(encode)
-    def wrapper(*args, **kwargs):
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         if removed.is_set() or getattr(state, "inside", False):
             return encode(*args, **kwargs)
         state.inside = True
@@ -77,7 +81,7 @@ def _wrap(pipe, name: str, around: Around, state: threading.local) -> Callable[[
     return undo
 
 
-def call(encode: Callable, bound: inspect.BoundArguments, change: Callable[[str], str] | None = None) -> Any:
+def call(encode: Encode, bound: inspect.BoundArguments, change: Callable[[str], str] | None = None) -> Any:
     """Call ``encode``, with ``change`` done to every prompt string.
 
     Lists are copied before each call: some pipelines write into the lists they are given.
@@ -114,7 +118,7 @@ def prompts(bound: inspect.BoundArguments) -> dict[str, list[str]]:
     return found
 
 
-def compare(change: Callable[..., Any], first: Any, *others: Any) -> Any:
+def walk(change: Callable[..., Any], first: Any, *others: Any) -> Any:
     """Walk results of the same call side by side and rebuild the first, with ``change`` done to its tensors.
 
     Args:
@@ -127,13 +131,11 @@ def compare(change: Callable[..., Any], first: Any, *others: Any) -> Any:
         return change(first, *others)
     if isinstance(first, dict):
         _same_build(all(isinstance(other, dict) and other.keys() == first.keys() for other in others))
-        items = {
-            key: compare(change, value, *(other[key] for other in others)) for key, value in first.items()
-        }
+        items = {key: walk(change, value, *(other[key] for other in others)) for key, value in first.items()}
         return type(first)(**items) if type(first) is not dict else items
     if isinstance(first, list | tuple):
         _same_build(all(type(other) is type(first) and len(other) == len(first) for other in others))
-        parts: Iterator = (compare(change, *at) for at in zip(first, *others, strict=True))
+        parts: Iterator[Any] = (walk(change, *at) for at in zip(first, *others, strict=True))
         return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
     return first
 
@@ -146,7 +148,7 @@ def tensors_in(tree: Any) -> list[Tensor]:
         found.append(tensor)
         return tensor
 
-    compare(note, tree)
+    walk(note, tree)
     return found
 
 

@@ -18,7 +18,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
+
+from ..components import modules
 
 __all__ = ["EncoderCall", "EncoderCalls", "record", "replay", "routing"]
 
@@ -84,7 +86,7 @@ def routing(pipe, route: Callable[[str, Callable, tuple, dict], Any]) -> Iterato
 
     Calls from other threads meanwhile go to the original.
     """
-    modules = {part: name for name, part in pipe.components.items() if isinstance(part, nn.Module)}
+    parts = {part: name for name, part in modules(pipe).items()}
     thread = threading.get_ident()
 
     def routed(name: str, forward: Callable) -> Callable:
@@ -95,9 +97,9 @@ def routing(pipe, route: Callable[[str, Callable, tuple, dict], Any]) -> Iterato
 
         return run
 
-    earlier = [(module, module.__dict__.get("forward")) for module in modules]
+    earlier = [(part, part.__dict__.get("forward")) for part in parts]
     try:
-        for module, name in modules.items():
+        for module, name in parts.items():
             module.__dict__["forward"] = routed(name, module.forward)
         yield
     finally:

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from ..anchors import check_anchor
-from ..components.parts import inner_pipelines, text_encoders, tokens_and_encoders
+from ..components import inner_pipelines, text_encoders, tokens_and_encoders
 from ..concept import Concept
 from ..errors import AdjustmentError, PipelineError, PlaceholderError
 from ..placeholders import is_learned, learned_tokens
 from .anchor_encoder import check_base
 from .blocks import text_blocks, wrap_block
 from .encode_step import METHODS, encode_methods, wrap_encode
-from .prompt_level import PromptAdjuster
+from .prompt_level import AdjustedEncode
 from .schedule import Schedule, wrap_call
 from .token_level import rewrite_rows
 
@@ -100,10 +100,10 @@ def apply(
             _rewrite_rows(pairs, each, undo)
         for stage, its_base in stages:
             stage_schedule = Schedule(schedule) if schedule is not None else None
-            adjuster = PromptAdjuster(stage, in_prompt, in_table, its_base, stage_schedule)
-            undo.callback(wrap_encode(stage, adjuster))
+            encode = AdjustedEncode(stage, in_prompt, in_table, its_base, stage_schedule)
+            undo.callback(wrap_encode(stage, encode))
             for block in text_blocks(stage):
-                undo.callback(wrap_block(block, adjuster))
+                undo.callback(wrap_block(block, encode))
             if stage_schedule is not None:
                 undo.callback(wrap_call(stage, stage_schedule))
         return Handle(concepts, undo.pop_all())

@@ -11,9 +11,10 @@ from __future__ import annotations
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from inspect import BoundArguments
 from typing import Any
 
 from ..concept import Concept
@@ -21,13 +22,15 @@ from ..errors import PipelineError, UncollapseWarning
 from ..placeholders import mentions
 from .anchor_encoder import base_encoder
 from .cache import cached, frozen
-from .encode_step import call, prompts
-from .encoded import Encoded, by_ids, by_resemblance
+from .encode_step import Encode, call, prompts
+from .encoded import Encoded
 from .encoder_calls import record
+from .following import by_ids
 from .pairing import to_twin
+from .resemblance import by_resemblance
 from .schedule import Schedule
 
-__all__ = ["PromptAdjuster"]
+__all__ = ["AdjustedEncode"]
 
 
 _one_at_a_time = threading.RLock()
@@ -35,7 +38,7 @@ _one_at_a_time = threading.RLock()
 
 
 @dataclass(frozen=True)
-class PromptAdjuster:
+class AdjustedEncode:
     """What runs in place of a pipeline's encode method.
 
     Args:
@@ -53,11 +56,11 @@ class PromptAdjuster:
     base: Any = None
     schedule: Schedule | None = None
 
-    def __call__(self, encode: Callable, bound):
+    def __call__(self, encode: Encode, bound: BoundArguments) -> Any:
         with _one_at_a_time:
             return self._adjusted(encode, bound)
 
-    def _adjusted(self, encode: Callable, bound):
+    def _adjusted(self, encode: Encode, bound: BoundArguments) -> Any:
         strings = [text for argument in prompts(bound).values() for text in argument]
         _warn_if_absent(strings, [*self.concepts, *self.elsewhere])
         concepts = [c for c in self.concepts if any(mentions(text, c.placeholder) for text in strings)]
@@ -69,19 +72,21 @@ class PromptAdjuster:
             self.pipe,
             self.base,
             _key(encode, bound, concepts),
-            lambda: self._encoded(encode, bound, concepts),
+            lambda: self._encoded(encode, bound, concepts, strings),
         )
         if not encoded.changes:
             _warn_if_cut_off(strings)
         return self.schedule.start(encoded, concepts) if self.schedule else encoded.adjusted(concepts)
 
-    def _without_concept(self, encode: Callable, bound):
+    def _without_concept(self, encode: Encode, bound: BoundArguments) -> Any:
         if not any(concept.negative_encoder == "base" for concept in self.concepts):
             return call(encode, bound)
         with base_encoder(self.pipe, self.base):
             return call(encode, bound)
 
-    def _encoded(self, encode: Callable, bound, concepts: list[Concept]) -> Encoded:
+    def _encoded(
+        self, encode: Encode, bound: BoundArguments, concepts: list[Concept], strings: list[str]
+    ) -> Encoded:
         run, run_twin = partial(call, encode, bound), partial(call, encode, bound, partial(to_twin, concepts))
         result, own_calls = record(self.pipe, run)
         base_others = concepts[0].negative_encoder == "base"
@@ -91,7 +96,7 @@ class PromptAdjuster:
         else:
             with base_encoder(self.pipe, self.base) as differs:
                 anchor, calls = record(self.pipe, run_twin, None if base_others else own_calls)
-        encoded = by_ids(self.pipe, concepts, run, result, own_calls, calls, base_others)
+        encoded = by_ids(self.pipe, concepts, run, result, own_calls, calls, strings, base_others)
         if encoded is None and base_others:
             raise PipelineError(
                 f"apply(): what text {type(self.pipe).__name__} gives its encoders cannot be told, so its "
@@ -103,7 +108,7 @@ class PromptAdjuster:
         return encoded
 
 
-def _key(encode: Callable, bound, concepts: Sequence[Concept]):
+def _key(encode: Encode, bound: BoundArguments, concepts: Sequence[Concept]) -> Hashable | None:
     try:
         arguments = frozen(dict(bound.arguments))
     except TypeError:

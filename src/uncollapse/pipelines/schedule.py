@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..concept import Concept
 from ..errors import PipelineError
-from .encode_step import compare, tensors_in
+from .encode_step import tensors_in, walk
 from .encoded import Encoded
 
 __all__ = ["Schedule", "wrap_call"]
@@ -59,7 +59,7 @@ class Schedule:
             following.append((encoded, concepts, new))
         self._of_this_thread.encoded = following
         pairs = [(old, new) for old, new in pairs if not torch.equal(old, new)]
-        return compare(lambda tensor: _exchanged(tensor, pairs), tensors)
+        return walk(lambda tensor: _exchanged(tensor, pairs), tensors)
 
     def _at(self, progress: float, concepts: Sequence[Concept]) -> list[Concept]:
         factor = float(self.factor(progress))

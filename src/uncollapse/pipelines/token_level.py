@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..adjusters import Places, Role
 from ..anchors import anchor_token_ids, anchor_vector
+from ..components import TextEncoder, Tokenizer, token_table
 from ..concept import Concept
-from ..errors import EmbeddingError, PipelineError, PlaceholderError
+from ..errors import EmbeddingError, PlaceholderError
 from ..placeholders import learned_tokens
 
-__all__ = ["rewrite_rows", "token_table"]
+__all__ = ["rewrite_rows"]
+
+OUTCOME = 'its rows cannot be rewritten. level="prompt" works without touching them.'
 
 
-def rewrite_rows(tokenizer, text_encoder: nn.Module, concept: Concept) -> Callable[[], None]:
+def rewrite_rows(tokenizer: Tokenizer, text_encoder: TextEncoder, concept: Concept) -> Callable[[], None]:
     """Adjust the concept's learned rows in place.
 
     Returns: the undo, which writes the very bits back.
@@ -34,7 +37,7 @@ def rewrite_rows(tokenizer, text_encoder: nn.Module, concept: Concept) -> Callab
             'Load its embedding first (pipe.load_textual_inversion), or pass level="prompt".'
         )
     ids = tokenizer.convert_tokens_to_ids(names)
-    table = token_table(text_encoder)
+    table = token_table(text_encoder, "apply()", OUTCOME)
     learned = table[ids].clone()
     _check_rows(names, learned)
     c = anchor_vector(table, anchor_token_ids(tokenizer, concept.anchor))
@@ -51,30 +54,9 @@ def rewrite_rows(tokenizer, text_encoder: nn.Module, concept: Concept) -> Callab
     return undo
 
 
-def token_table(text_encoder: nn.Module) -> Tensor:
-    """The text encoder's token table, ``[vocabulary, dim]``, detached but sharing memory.
-
-    Raises: PipelineError, when it is not a plain floating-point table held in memory.
-    """
-    embedding = text_encoder.get_input_embeddings()  # type: ignore[operator]
-    weight = getattr(embedding, "weight", None)
-    if not isinstance(embedding, nn.Embedding) or not isinstance(weight, Tensor):
-        what = f"is wrapped by an adapter ({type(embedding).__name__}); merge or unload it first"
-    elif not weight.is_floating_point():
-        what = f"is quantised ({weight.dtype})"
-    elif weight.device.type == "meta":
-        what = "is offloaded, layer by layer; apply before turning sequential offload on"
-    else:
-        return weight.detach()
-    raise PipelineError(
-        f"apply(): the token table of {type(text_encoder).__name__} {what}, so its rows cannot be rewritten. "
-        'level="prompt" works without touching them.'
-    )
-
-
 @torch.no_grad()
-def _write(text_encoder: nn.Module, ids: list[int], rows: Tensor) -> None:
-    table = token_table(text_encoder)
+def _write(text_encoder: TextEncoder, ids: list[int], rows: Tensor) -> None:
+    table = token_table(text_encoder, "apply()", OUTCOME)
     table[ids] = rows.to(table)
 
 

@@ -7,28 +7,31 @@ Source: arXiv 2212.04488.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import PipelineError
 from ..learned_embeds import LearnedEmbedding, write
+from ..models.custom_diffusion import load_custom_diffusion
 from ..output import save_torch
-from .families import Diffusion
+from .families import Diffusion, Family
 from .learner import Group, Learner, Task
+from .methods import registered
 from .prior import PhraseSettings, class_latents, phrase_loss
 from .token_rows import TokenRows, learning_rows
 
-__all__ = ["CustomDiffusion", "custom_diffusion"]
+__all__ = ["CustomDiffusion"]
 
 WEIGHTS = "pytorch_custom_diffusion_weights.bin"  # safetensors would drop the layers that are not trained
 
 
+@registered
 @dataclass(frozen=True, kw_only=True)
 class CustomDiffusion(PhraseSettings):
     """Settings of Custom Diffusion; the others are `PhraseSettings`' and `Settings`'.
@@ -39,6 +42,10 @@ class CustomDiffusion(PhraseSettings):
         token_lr: of the token's row; None for ``lr``.
         initialiser: the words that the row starts from; None for the class word. The paper takes a rare one.
     """
+
+    name: ClassVar[str] = "custom-diffusion"
+    summary: ClassVar[str] = "Learn a token and the cross-attention's keys and values."
+    example: ClassVar[str] = "<new1>"
 
     lr: float = 1e-5
     token_lr: float | None = None
@@ -56,33 +63,43 @@ class CustomDiffusion(PhraseSettings):
     def concept(self) -> str:
         return f"{self.placeholder} {self.class_word}"
 
+    @contextmanager
+    def learner(self, task: Task) -> Iterator[Learner]:
+        """The learner, while the U-Net's cross-attention has keys and values of its own."""
+        pipe = _unet_pipeline(task.family)
+        prior = class_latents(task, self)
+        words = self.initialiser or self.class_word
+        with (
+            learning_rows(pipe, self.placeholder, self.class_word, words) as learned,
+            _own_keys_and_values(pipe.unet) as weights,
+        ):
+            [token] = learned.values()
+            row = {"row": token.rows}
+            yield Learner(
+                groups=[Group(weights, self.lr), Group(row, self.token_lr or self.lr)],
+                loss=phrase_loss(task, self, prior, row),
+                save=lambda path, step: _save(pipe, self.placeholder, token, path),
+                result="",
+                suffix="",
+                drift=token.drift,
+            )
 
-@contextmanager
-def custom_diffusion(task: Task, settings: CustomDiffusion) -> Iterator[Learner]:
-    """The learner, while the U-Net's cross-attention has keys and values of its own."""
-    family, pipe = task.family, task.family.pipe
-    if not isinstance(family, Diffusion) or family.is_xl:
-        raise PipelineError(
-            f"train(): Custom Diffusion is for Stable Diffusion 1 and 2, not for {type(pipe).__name__}. "
-            "Train it with DreamBoothLoRA."
-        )
-    prior = class_latents(task, settings)
-    words = settings.initialiser or settings.class_word
-    with (
-        learning_rows(pipe, settings.placeholder, settings.class_word, words) as learned,
-        _own_keys_and_values(pipe.unet) as weights,
-    ):
-        [token] = learned.values()
-        row = {"row": token.rows}
-        yield Learner(
-            method="custom-diffusion",
-            groups=[Group(weights, settings.lr), Group(row, settings.token_lr or settings.lr)],
-            loss=phrase_loss(task, settings, prior, row),
-            save=lambda path, step: _save(pipe, settings.placeholder, token, path),
-            result="",
-            suffix="",
-            drift=token.drift,
-        )
+    @classmethod
+    @contextmanager
+    def loaded(cls, pipe: Any, path: Path, placeholder: str, load_base: Callable[[], Any]) -> Iterator[Any]:
+        """A new pipeline, since the denoiser's own weights are changed."""
+        tuned = load_base()
+        load_custom_diffusion(tuned, path)
+        yield tuned
+
+
+def _unet_pipeline(family: Family) -> Any:
+    if isinstance(family, Diffusion) and not family.is_xl:
+        return family.pipe
+    raise PipelineError(
+        "train(): Custom Diffusion is for Stable Diffusion 1 and 2, not for "
+        f"{type(family.pipe).__name__}. Train it with DreamBoothLoRA."
+    )
 
 
 @contextmanager

@@ -8,29 +8,32 @@ it was. With the text encoders frozen the phrase is encoded once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import PipelineError
+from ..models.loading import load_lora
 from ..output import save_safetensors
 from .families import Family, Flow
 from .learner import Group, Learner, Task
+from .methods import registered
 from .prior import PhraseSettings, class_latents, phrase_loss
 
-__all__ = ["DreamBoothLoRA", "dreambooth_lora"]
+__all__ = ["DreamBoothLoRA"]
 
 ATTENTION = ["to_q", "to_k", "to_v", "to_out.0"]
 JOINT_ATTENTION = [*ATTENTION, "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out"]  # Flux
 CLIP_ATTENTION = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
+@registered
 @dataclass(frozen=True, kw_only=True)
 class DreamBoothLoRA(PhraseSettings):
     """Settings of DreamBooth-LoRA; the others are `PhraseSettings`' and `Settings`'.
@@ -46,6 +49,10 @@ class DreamBoothLoRA(PhraseSettings):
         denoiser_until: the step at which the denoiser's stop; None for never.
         rank: of the adapters.
     """
+
+    name: ClassVar[str] = "dreambooth-lora"
+    summary: ClassVar[str] = "Learn a phrase in low-rank adapters: a few megabytes."
+    example: ClassVar[str] = "sks {}"
 
     lr: float = 1e-4
     text_lr: float | None = None
@@ -78,25 +85,33 @@ class DreamBoothLoRA(PhraseSettings):
         """``text_layers``, one by one."""
         return [name.strip() for name in self.text_layers.split(",")]
 
+    @contextmanager
+    def learner(self, task: Task) -> Iterator[Learner]:
+        """The learner, while the pipeline has the adapters."""
+        family, pipe = task.family, task.family.pipe
+        prior = class_latents(task, self)
+        with _adapters(family, self) as adapted:
+            denoiser, *encoders = adapted
+            text = {name: p for each in encoders for name, p in _trainable(pipe, each).items()}
+            moving = Group(_trainable(pipe, denoiser), self.lr, last=self.denoiser_until)
+            text_group = Group(text, self.text_lr or 0.0, first=self.text_from)
+            metadata = {**task.metadata, "instance_prompt": self.phrase}
+            yield Learner(
+                groups=[moving, text_group] if text else [moving],
+                loss=phrase_loss(task, self, prior, text),
+                save=partial(save_lora, pipe, adapted, metadata),
+                result="pytorch_lora_weights.safetensors",
+            )
 
-@contextmanager
-def dreambooth_lora(task: Task, settings: DreamBoothLoRA) -> Iterator[Learner]:
-    """The learner, while the pipeline has the adapters."""
-    family, pipe = task.family, task.family.pipe
-    prior = class_latents(task, settings)
-    with _adapters(family, settings) as adapted:
-        denoiser, *encoders = adapted
-        text = {name: p for each in encoders for name, p in _trainable(pipe, each).items()}
-        moving = Group(_trainable(pipe, denoiser), settings.lr, last=settings.denoiser_until)
-        text_group = Group(text, settings.text_lr or 0.0, first=settings.text_from)
-        metadata = {**task.metadata, "instance_prompt": settings.phrase}
-        yield Learner(
-            method="dreambooth-lora",
-            groups=[moving, text_group] if text else [moving],
-            loss=phrase_loss(task, settings, prior, text),
-            save=partial(save_lora, pipe, adapted, metadata),
-            result="pytorch_lora_weights.safetensors",
-        )
+    @classmethod
+    @contextmanager
+    def loaded(cls, pipe: Any, path: Path, placeholder: str, load_base: Callable[[], Any]) -> Iterator[Any]:
+        """The pipeline itself, with the checkpoint's adapters; without any afterwards."""
+        load_lora(pipe, path)
+        try:
+            yield pipe
+        finally:
+            pipe.unload_lora_weights()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..components import DENOISERS, Pipeline, denoiser
 from ..errors import PipelineError, TrainingError
 
 __all__ = ["Conditions", "Diffusion", "Family", "Flow", "family_of", "noise_levels"]
@@ -24,14 +25,14 @@ Conditions = dict[str, Tensor]  # what the denoiser is told of each picture, bat
 class Family:
     """One pipeline, as the trainers see it."""
 
-    def __init__(self, pipe: Any) -> None:
+    def __init__(self, pipe: Pipeline) -> None:
         self.pipe = pipe
         self.device = self.denoiser.device
 
     @property
     def denoiser(self) -> Any:
         """The U-Net or transformer."""
-        raise NotImplementedError
+        return denoiser(self.pipe)
 
     @property
     def resolution(self) -> int:
@@ -56,7 +57,7 @@ class Family:
 class Diffusion(Family):
     """Stable Diffusion 1 and 2, and XL."""
 
-    def __init__(self, pipe: Any) -> None:
+    def __init__(self, pipe: Pipeline) -> None:
         super().__init__(pipe)
         from diffusers import DDPMScheduler
 
@@ -64,12 +65,8 @@ class Diffusion(Family):
         self.is_xl = hasattr(pipe, "text_encoder_2")
 
     @property
-    def denoiser(self) -> Any:
-        return self.pipe.unet
-
-    @property
     def resolution(self) -> int:
-        return self.denoiser.config.sample_size * self.pipe.vae_scale_factor
+        return int(self.denoiser.config.sample_size * self.pipe.vae_scale_factor)
 
     def encode(self, prompts: list[str]) -> Conditions:
         encoded = self.pipe.encode_prompt(
@@ -105,19 +102,23 @@ class Diffusion(Family):
             size = torch.tensor([[height, width, 0, 0, height, width]], dtype=dtype, device=noisy.device)
             pooled = conditions["pooled"].to(dtype)
             more["added_cond_kwargs"] = {"text_embeds": pooled, "time_ids": size.expand(len(noisy), -1)}
-        return self.denoiser(noisy.to(dtype), t, conditions["prompt_embeds"].to(dtype), **more).sample
+        sample: Tensor = self.denoiser(
+            noisy.to(dtype), t, conditions["prompt_embeds"].to(dtype), **more
+        ).sample
+        return sample
 
     def _target(self, latents: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         kind = self.scheduler.config.prediction_type
         if kind == "v_prediction":
-            return self.scheduler.get_velocity(latents, noise, t)
+            velocity: Tensor = self.scheduler.get_velocity(latents, noise, t)
+            return velocity
         return {"epsilon": noise, "sample": latents}[kind]
 
     def _weights(self, t: Tensor, ceiling: float) -> Tensor:
         """Min-SNR-γ (arXiv 2303.09556, eq. 8): min(SNR, γ) for x₀, over SNR for ε, over SNR + 1 for v."""
         from diffusers.training_utils import compute_snr
 
-        snr = compute_snr(self.scheduler, t)
+        snr: Tensor = compute_snr(self.scheduler, t)
         kind = self.scheduler.config.prediction_type
         per = {"epsilon": snr, "v_prediction": snr + 1, "sample": torch.ones_like(snr)}[kind]
         return snr.clamp(max=ceiling) / per.clamp(min=1e-8)
@@ -145,12 +146,8 @@ class Flow(Family):
     GUIDANCE = 1.0  # told to a guidance-distilled model, so that what it learns needs no stronger
 
     @property
-    def denoiser(self) -> Any:
-        return self.pipe.transformer
-
-    @property
     def resolution(self) -> int:
-        return self.pipe.default_sample_size * self.pipe.vae_scale_factor
+        return int(self.pipe.default_sample_size * self.pipe.vae_scale_factor)
 
     def encode(self, prompts: list[str]) -> Conditions:
         longest = min(512, self.pipe.tokenizer_2.model_max_length)
@@ -177,7 +174,8 @@ class Flow(Family):
         return _squared(flow, self._packed(noise - latents))
 
     def _packed(self, latents: Tensor) -> Tensor:
-        return self.pipe._pack_latents(latents, *latents.shape)
+        packed: Tensor = self.pipe._pack_latents(latents, *latents.shape)
+        return packed
 
     def _predict(self, noisy: Tensor, sigma: Tensor, conditions: Conditions) -> Tensor:
         transformer, dtype = self.denoiser, self.denoiser.dtype
@@ -185,7 +183,7 @@ class Flow(Family):
         where = self.pipe._prepare_latent_image_ids(n, height // 2, width // 2, noisy.device, dtype)
         prompt_embeds = conditions["prompt_embeds"].to(dtype)
         guided = transformer.config.guidance_embeds
-        return transformer(
+        sample: Tensor = transformer(
             hidden_states=self._packed(noisy).to(dtype),
             timestep=sigma.to(dtype),
             guidance=torch.full((n,), self.GUIDANCE, device=noisy.device) if guided else None,
@@ -194,13 +192,14 @@ class Flow(Family):
             txt_ids=torch.zeros(prompt_embeds.shape[1], 3, device=noisy.device, dtype=dtype),
             img_ids=where,
         ).sample
+        return sample
 
 
 def _squared(predicted: Tensor, target: Tensor) -> Tensor:
     return (predicted.float() - target.float()).pow(2).flatten(1).mean(1)
 
 
-PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "vae", "unet", "transformer")
+PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "vae", *DENOISERS)
 FAMILIES: dict[str, type[Family]] = {
     "StableDiffusionPipeline": Diffusion,
     "StableDiffusionXLPipeline": Diffusion,
@@ -208,7 +207,7 @@ FAMILIES: dict[str, type[Family]] = {
 }
 
 
-def family_of(pipe: Any) -> Family:
+def family_of(pipe: Pipeline) -> Family:
     """The family that a pipeline belongs to.
 
     Raises: PipelineError, for one that none of the trainers knows, or that was loaded without a part.

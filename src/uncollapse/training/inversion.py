@@ -10,9 +10,10 @@ while the direction moves on the sphere under a von Mises-Fisher prior (``norm_p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -23,12 +24,13 @@ from ..learned_embeds import LearnedEmbedding, write
 from .families import Diffusion, Family
 from .latents import Latents
 from .learner import Group, Learner, Task
-from .settings import Settings
+from .row_loading import rows_loaded
+from .settings import Level, Settings
 from .token_rows import TokenRows, learning_rows
 
-__all__ = ["RowSettings", "diffusion_of", "row_learner"]
+__all__ = ["PromptsFor", "RowSettings", "Term", "diffusion_of", "row_learner"]
 
-Prompts = Callable[[Tensor, torch.Generator], list[str]]  # of the photos drawn, by their numbers
+PromptsFor = Callable[[Tensor, torch.Generator], list[str]]  # of the photos drawn, by their numbers
 Term = Callable[[Mapping[str, TokenRows]], Tensor]  # of the loss
 
 
@@ -46,6 +48,8 @@ class RowSettings(Settings):
         kappa: with ``norm_preserving``, how concentrated the prior is around the initialiser's direction:
             −κ·cos is added to the loss.
     """
+
+    level: ClassVar[Level] = "token"
 
     lr: float = 5e-3
     initialiser: str | None = None
@@ -65,6 +69,13 @@ class RowSettings(Settings):
         if self.norm_preserving and self.pull:
             raise self.refused("pull", "with norm_preserving it is kappa that holds the rows")
 
+    @classmethod
+    def loaded(
+        cls, pipe: Any, path: Path, placeholder: str, load_base: Callable[[], Any]
+    ) -> AbstractContextManager[Any]:
+        """The pipeline itself, with the checkpoint's rows."""
+        return rows_loaded(pipe, path, placeholder)
+
 
 def diffusion_of(family: Family) -> Diffusion:
     """The family, where rows are learned for it.
@@ -83,8 +94,7 @@ def diffusion_of(family: Family) -> Diffusion:
 def row_learner(
     task: Task,
     settings: RowSettings,
-    method: str,
-    prompts: Prompts,
+    prompts: PromptsFor,
     *,
     focus: float = 0.0,
     term: Term | None = None,
@@ -92,7 +102,6 @@ def row_learner(
     """The learner, while the pipeline knows the placeholder.
 
     Args:
-        method: as the trajectory names it.
         prompts: what the photos of a batch are paired with.
         focus: on high noise levels, as for ``Diffusion.losses``.
         term: is added to the loss.
@@ -106,7 +115,6 @@ def row_learner(
         rows = _Rows(family, task.photos, settings, learned, metadata, prompts, focus, term)
         rows.stay_on_sphere()
         yield Learner(
-            method=method,
             groups=[Group({name: each.rows for name, each in learned.items()}, settings.lr)],
             loss=rows.loss,
             save=rows.save,
@@ -123,7 +131,7 @@ class _Rows:
     settings: RowSettings
     learned: Mapping[str, TokenRows]
     metadata: Mapping[str, str]
-    prompts: Prompts
+    prompts: PromptsFor
     focus: float
     term: Term | None
 
@@ -154,7 +162,9 @@ class _Rows:
     def stay_on_sphere(self) -> None:
         """Put the rows there, and take from every gradient to come what points off it."""
         for one in self.learned.values() if self.settings.norm_preserving else ():
-            one.rows.register_hook(lambda gradient, rows=one.rows: _along_sphere(gradient, rows.detach()))
+            one.rows.register_hook(  # type: ignore[no-untyped-call, unused-ignore]
+                lambda gradient, rows=one.rows: _along_sphere(gradient, rows.detach())
+            )
         self.hold_norm()
 
     @torch.no_grad()

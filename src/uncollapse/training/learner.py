@@ -61,7 +61,6 @@ class Learner:
     """One method at work on one pipeline.
 
     Args:
-        method: as the trajectory names it.
         groups: what moves; everything else is frozen.
         loss: the mean loss of a batch that it draws with the generator it is given.
         save: write what was learned to a path, with the number of steps that it took.
@@ -71,7 +70,6 @@ class Learner:
         drift: mean norm of the learned rows and cosine to the class word's; None where none are learned.
     """
 
-    method: str
     groups: Sequence[Group]
     loss: Callable[[torch.Generator], Tensor]
     save: Callable[[Path, int], object]

@@ -145,7 +145,7 @@ class _Run:
                 loss = self.learner.loss(self._generator(part))
             accelerator.backward(loss / settings.gradient_accumulation)
             total += loss.detach() / settings.gradient_accumulation
-        mean = accelerator.reduce(total, "mean").item()
+        mean = float(accelerator.reduce(total, "mean"))
         if not math.isfinite(mean):
             raise TrainingError(
                 f"The loss of step {self.step + 1} is {mean}: training has diverged. Use a smaller lr or "

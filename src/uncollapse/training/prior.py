@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -23,10 +24,10 @@ from .latents import Latents, encode_pictures
 from .learner import Task
 from .photos import read_pictures
 from .semantics import semantic_distance
-from .settings import Settings
+from .settings import Level, Settings
 from .templates import PHOTO
 
-__all__ = ["PhraseSettings", "Prompts", "class_latents", "phrase_loss"]
+__all__ = ["KnownPrompts", "PhraseSettings", "class_latents", "phrase_loss"]
 
 FOLDER = "class_images"
 
@@ -41,6 +42,8 @@ class PhraseSettings(Settings):
         semantic_preservation: μ of ClassDiffusion's loss, which holds the phrase's encoding near the class
             word's (arXiv 2405.17532); 0 for none.
     """
+
+    level: ClassVar[Level] = "prompt"
 
     prior_weight: float = 0.0
     class_images: int = 100
@@ -85,7 +88,7 @@ def class_latents(task: Task, settings: PhraseSettings) -> Latents | None:
     return encode_pictures(pipe, read_pictures(folder, side))
 
 
-class Prompts:
+class KnownPrompts:
     """Encodings of a few fixed prompts, made anew only while something of a text encoder moves.
 
     Args:
@@ -120,7 +123,7 @@ def phrase_loss(
         parameters: what of the text encoders may move.
     """
     family, count = task.family, settings.batch_size
-    prompts = Prompts(family, parameters)
+    prompts = KnownPrompts(family, parameters)
     sources = [(task.photos, settings.phrase), *([(prior, settings.class_phrase)] if prior else [])]
     weights = torch.tensor([1.0, settings.prior_weight][: len(sources)], device=family.device)
 

@@ -18,14 +18,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .inversion import RowSettings, diffusion_of, row_learner
+from .inversion import RowSettings, Term, diffusion_of, row_learner
 from .learner import Learner, Task
+from .methods import registered
 from .steering import basis_rows, steering_loss
 from .token_rows import TokenRows
 
-__all__ = ["Reversion", "reversion"]
+__all__ = ["Reversion"]
 
 
+@registered
 @dataclass(frozen=True, kw_only=True)
 class Reversion(RowSettings):
     """Settings of ReVersion; the others are `RowSettings`' and `Settings`'.
@@ -40,7 +42,11 @@ class Reversion(RowSettings):
         focus: a of the density of noise levels, 0 to 1; 0 draws all alike, 0.5 as published.
     """
 
+    name: ClassVar[str] = "reversion"
+    summary: ClassVar[str] = "Learn a token for a relation, from photos with prompts in metadata.jsonl."
+    example: ClassVar[str] = "<R>"
     captioned: ClassVar[bool] = True
+
     steering: float = 0.01
     temperature: float = 0.07
     focus: float = 0.5
@@ -54,24 +60,26 @@ class Reversion(RowSettings):
         if not 0 <= self.focus <= 1:
             raise self.refused("focus", "it must be between 0 and 1")
 
+    def learner(self, task: Task) -> AbstractContextManager[Learner]:
+        """The learner, while the pipeline knows the placeholder."""
 
-def reversion(task: Task, settings: Reversion) -> AbstractContextManager[Learner]:
-    """The learner, while the pipeline knows the placeholder."""
+        def prompts(which: Tensor, generator: torch.Generator) -> list[str]:
+            return [task.captions[i] for i in which.tolist()]
 
-    def prompts(which: Tensor, generator: torch.Generator) -> list[str]:
-        return [task.captions[i] for i in which.tolist()]
+        return row_learner(task, self, prompts, focus=self.focus, term=self._steering(task))
 
-    pipe = diffusion_of(task.family).pipe
-    basis = basis_rows(pipe, task.captions, settings.placeholder) if settings.steering else {}
-    if any(not len(positives) for positives, _ in basis.values()):
-        raise settings.refused("steering", "the tokenizer has no preposition as a token of its own; use 0")
+    def _steering(self, task: Task) -> Term | None:
+        """The steering loss, weighted; None without it."""
+        if not self.steering:
+            return None
+        basis = basis_rows(diffusion_of(task.family).pipe, task.captions, self.placeholder)
+        if any(not len(positives) for positives, _ in basis.values()):
+            raise self.refused("steering", "the tokenizer has no preposition as a token of its own; use 0")
 
-    def term(learned: Mapping[str, TokenRows]) -> Tensor:
-        each = [
-            steering_loss(learned[name].rows, *rows, settings.temperature) for name, rows in basis.items()
-        ]
-        return settings.steering * torch.stack(each).mean()
+        def term(learned: Mapping[str, TokenRows]) -> Tensor:
+            each = [
+                steering_loss(learned[name].rows, *rows, self.temperature) for name, rows in basis.items()
+            ]
+            return self.steering * torch.stack(each).mean()
 
-    return row_learner(
-        task, settings, "reversion", prompts, focus=settings.focus, term=term if basis else None
-    )
+        return term

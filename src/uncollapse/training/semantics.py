@@ -7,25 +7,22 @@ Source: arXiv 2405.17532, where collapse is traced to the phrase leaving its cla
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
+from ..components import Pipeline, TextEncoder, Tokenizer, encoders_of
 from ..geometry import unit
-from ..learned_embeds.loading import encoders_of
 
 __all__ = ["semantic_distance"]
 
 
-def semantic_distance(pipe: Any, phrase: str, class_phrase: str) -> Tensor:
+def semantic_distance(pipe: Pipeline, phrase: str, class_phrase: str) -> Tensor:
     """1 − cosine of two prompts' encodings, the mean over the CLIP text encoders, with gradients.
 
     The class's own encoding is taken as it is, without a gradient: only the phrase is to move.
     """
     distances = []
-    parts: dict[str, tuple[Any, Any]] = encoders_of(pipe)
-    for tokenizer, encoder in parts.values():
+    for tokenizer, encoder in encoders_of(pipe, "train()").values():
         if not encoder.config.model_type.startswith("clip"):
             continue
         with torch.no_grad():
@@ -34,7 +31,8 @@ def semantic_distance(pipe: Any, phrase: str, class_phrase: str) -> Tensor:
     return torch.stack(distances).mean()
 
 
-def _meaning(tokenizer: Any, encoder: Any, text: str) -> Tensor:
+def _meaning(tokenizer: Tokenizer, encoder: TextEncoder, text: str) -> Tensor:
     """The last hidden state at the end of the text, ``[1, dim]``."""
-    ids = tokenizer(text, return_tensors="pt", truncation=True).input_ids.to(encoder.device)
-    return encoder(ids).last_hidden_state[:, -1].float()
+    ids = tokenizer(text, return_tensors="pt", truncation=True)["input_ids"].to(encoder.device)
+    states: Tensor = encoder(ids).last_hidden_state
+    return states[:, -1].float()

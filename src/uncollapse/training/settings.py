@@ -1,24 +1,40 @@
-"""What every method can be told, whatever it learns; a method's own settings are beside its loss."""
+"""What every method can be told and asked, whatever it learns; its own settings are beside its loss."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 from ..anchors import check_anchor
 from ..errors import TrainingError
 from ..placeholders import mentions
+from .learner import Learner, Task
 
-__all__ = ["PRECISIONS", "Settings"]
+__all__ = ["PRECISIONS", "Level", "Settings"]
 
+Level = Literal["token", "prompt"]
 PRECISIONS = ("no", "fp16", "bf16")
 AT_LEAST_ONE = ("steps", "batch_size", "gradient_accumulation", "save_every", "preview_every", "resolution")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Settings that all methods share.
+class Settings(ABC):
+    """Settings that all methods share, and what each method says of itself.
+
+    A subclass is a method: it adds its settings as fields and says
+
+        name       what the command and manifests call it
+        level      at which its concepts are adjusted: "token", where it learns rows of the token table and
+                   nothing else; else "prompt"
+        summary    what it does, in the command's one line
+        example    a placeholder as it wants them, {} for the class word
+        captioned  whether each photo has a prompt of its own (``captions``)
+
+    beside how it learns (``learner``) and how a checkpoint is used (``loaded``).
 
     Args:
         placeholder: what prompts will call the concept.
@@ -44,7 +60,11 @@ class Settings:
     Raises: TrainingError, AnchorError, for settings that contradict each other or mean nothing.
     """
 
-    captioned: ClassVar[bool] = False  # whether each photo has a prompt of its own
+    name: ClassVar[str]
+    level: ClassVar[Level]
+    summary: ClassVar[str]
+    example: ClassVar[str] = "<my-{}>"
+    captioned: ClassVar[bool] = False
 
     placeholder: str
     class_word: str
@@ -91,6 +111,29 @@ class Settings:
     def concept(self) -> str:
         """The concept as prompts write it."""
         return self.placeholder
+
+    @abstractmethod
+    def learner(self, task: Task) -> AbstractContextManager[Learner]:
+        """What the loop trains, while the pipeline has what is learned; without it afterwards.
+
+        Raises: PipelineError, PlaceholderError, TrainingError, for what cannot be trained.
+        """
+
+    @classmethod
+    @abstractmethod
+    def loaded(
+        cls, pipe: Any, path: Path, placeholder: str, load_base: Callable[[], Any]
+    ) -> AbstractContextManager[Any]:
+        """A pipeline with a checkpoint in it, for the length of the block.
+
+        Args:
+            pipe: of the base model; before, it may have held other checkpoints of the same training.
+            path: the checkpoint's file or folder.
+            placeholder: what prompts call the concept.
+            load_base: makes a new pipeline of the base model, for methods that change its own weights.
+
+        Raises: UncollapseError, naming a file that is unreadable or of something else.
+        """
 
     def keeps(self, step: int) -> bool:
         """Whether the trajectory keeps this step."""

@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..anchors import anchor_token_ids
+from ..components import Pipeline, TokenizesText, encoders_of
 from ..errors import AnchorError
 from ..geometry import unit
-from ..learned_embeds.loading import encoders_of
 from ..placeholders import substitute
+from .token_rows import frozen_table
 
 __all__ = ["PREPOSITIONS", "basis_rows", "steering_loss"]
 
@@ -47,7 +47,9 @@ def steering_loss(rows: Tensor, positives: Tensor, negatives: Tensor, temperatur
     return (logits.logsumexp(-1) - logits[:, : len(positives)].logsumexp(-1)).mean()
 
 
-def basis_rows(pipe: Any, captions: Sequence[str], placeholder: str) -> Mapping[str, tuple[Tensor, Tensor]]:
+def basis_rows(
+    pipe: Pipeline, captions: Sequence[str], placeholder: str
+) -> Mapping[str, tuple[Tensor, Tensor]]:
     """P and N of each text encoder, by the names that embedding files give encoders.
 
     A preposition counts where it is one token; of other words every token does.
@@ -56,16 +58,15 @@ def basis_rows(pipe: Any, captions: Sequence[str], placeholder: str) -> Mapping[
     words = {word for text in texts for word in re.findall(r"[^\W\d_]+", text)}
     others = sorted(words - {*PREPOSITIONS, *NEITHER.split()})
     basis = {}
-    parts: dict[str, tuple[Any, Any]] = encoders_of(pipe)
-    for name, (tokenizer, encoder) in parts.items():
+    for name, (tokenizer, encoder) in encoders_of(pipe, "train()").items():
         single = [ids[0] for word in PREPOSITIONS if len(ids := _ids(tokenizer, word)) == 1]
         pieces = sorted({i for word in others for i in _ids(tokenizer, word)} - {*single})
-        table = encoder.get_input_embeddings().weight.detach()
+        table = frozen_table(encoder)
         basis[name] = (table[single].float(), table[pieces].float())
     return basis
 
 
-def _ids(tokenizer: Any, word: str) -> list[int]:
+def _ids(tokenizer: TokenizesText, word: str) -> list[int]:
     try:
         return anchor_token_ids(tokenizer, word)
     except AnchorError:

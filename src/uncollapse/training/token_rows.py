@@ -11,18 +11,21 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..anchors import anchor_token_ids, anchor_vector
+from ..components import Pipeline, TextEncoder, Tokenizer, TokenizesText, encoders_of, token_table
 from ..errors import PlaceholderError, TrainingError, UncollapseWarning
 from ..geometry import norm, unit
-from ..learned_embeds.loading import encoders_of
 from ..placeholders import token_names
 
-__all__ = ["TokenRows", "learning_rows"]
+__all__ = ["TokenRows", "frozen_table", "learning_rows"]
+
+OUTCOME = (
+    "no row can be learned beside it. Load the text encoder in float32, float16 or bfloat16, on one device."
+)
 
 
 class _Extended(nn.Module):
@@ -65,7 +68,7 @@ class TokenRows:
 
 @contextmanager
 def learning_rows(
-    pipe: Any, placeholder: str, class_word: str, initialiser: str, vectors: int = 1
+    pipe: Pipeline, placeholder: str, class_word: str, initialiser: str, vectors: int = 1
 ) -> Iterator[Mapping[str, TokenRows]]:
     """Teach the pipeline a placeholder for the length of the block.
 
@@ -77,10 +80,10 @@ def learning_rows(
     Yields: the rows of each text encoder, by the names that embedding files give encoders.
     Raises: PlaceholderError, when the name is taken; TrainingError, without a trainable text encoder.
     """
-    parts: dict[str, tuple[Any, Any]] = encoders_of(pipe)
+    parts = encoders_of(pipe, "train()")
     for tokenizer, encoder in parts.values():
         _check_new(tokenizer, placeholder)
-        _check_table(encoder)
+        frozen_table(encoder)
     _say_what_is_averaged(parts, initialiser)
     tokenizers = {name: part for name, part in pipe.components.items() if name.startswith("tokenizer")}
     tables = {name: encoder.get_input_embeddings() for name, (_, encoder) in parts.items()}
@@ -89,7 +92,7 @@ def learning_rows(
         extended = copy.deepcopy(tokenizer)
         first = len(extended)
         extended.add_tokens(token_names(placeholder, vectors))
-        learned[name] = _rows(tokenizer, tables[name].weight, class_word, initialiser, vectors)
+        learned[name] = _rows(tokenizer, frozen_table(encoder), class_word, initialiser, vectors)
         encoder.set_input_embeddings(_Extended(tables[name], learned[name].rows, first))
         own = next(key for key, value in tokenizers.items() if value is tokenizer)
         setattr(pipe, own, extended)
@@ -102,14 +105,23 @@ def learning_rows(
             setattr(pipe, own, tokenizer)
 
 
-def _rows(tokenizer: Any, table: Tensor, class_word: str, initialiser: str, vectors: int) -> TokenRows:
-    table = table.detach()
+def frozen_table(encoder: TextEncoder) -> Tensor:
+    """The token table that rows are learned beside, ``[vocabulary, dim]``.
+
+    Raises: TrainingError, for one that is wrapped, quantised or offloaded.
+    """
+    return token_table(encoder, "train()", OUTCOME, TrainingError)
+
+
+def _rows(
+    tokenizer: TokenizesText, table: Tensor, class_word: str, initialiser: str, vectors: int
+) -> TokenRows:
     class_row = anchor_vector(table, anchor_token_ids(tokenizer, class_word)).float()
     start = anchor_vector(table, anchor_token_ids(tokenizer, initialiser)).float().expand(vectors, -1)
     return TokenRows(nn.Parameter(start.clone()), start.clone(), class_row, norm(table).float().mean().item())
 
 
-def _check_new(tokenizer: Any, placeholder: str) -> None:
+def _check_new(tokenizer: Tokenizer, placeholder: str) -> None:
     names = [placeholder, placeholder.lower()]
     pieces = tokenizer.tokenize(placeholder)
     if len(placeholder.split()) != 1 or len(pieces) == 1 or any(n in tokenizer.get_vocab() for n in names):
@@ -120,16 +132,7 @@ def _check_new(tokenizer: Any, placeholder: str) -> None:
         )
 
 
-def _check_table(encoder: Any) -> None:
-    weight = getattr(encoder.get_input_embeddings(), "weight", None)
-    if weight is None or not weight.is_floating_point() or weight.device.type == "meta":
-        raise TrainingError(
-            f"train(): the token table of {type(encoder).__name__} is quantised or offloaded, so no row can "
-            "be learned beside it. Load the text encoder in float32, float16 or bfloat16, on one device."
-        )
-
-
-def _say_what_is_averaged(parts: Mapping[str, tuple[Any, Any]], initialiser: str) -> None:
+def _say_what_is_averaged(parts: Mapping[str, tuple[Tokenizer, TextEncoder]], initialiser: str) -> None:
     counts = [len(anchor_token_ids(tokenizer, initialiser)) for tokenizer, _ in parts.values()]
     if max(counts) > 1:
         warnings.warn(

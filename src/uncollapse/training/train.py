@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 
-from ..errors import OutputError
+from ..components import Pipeline, modules
+from ..errors import OutputError, TrainingError
 from ..output import check_writable
 from ..trajectory import NAME, Trajectory
 from .captions import read_captions
-from .custom_diffusion import CustomDiffusion, custom_diffusion
-from .dreambooth_lora import DreamBoothLoRA, dreambooth_lora
 from .families import Family, family_of
 from .latents import encode_pictures
 from .learner import Task
 from .loop import OnStep, fit, make_accelerator
+from .methods import METHODS
 from .photos import read_photos
 from .previews import draw_preview, join_previews
-from .reversion import Reversion, reversion
 from .settings import Settings
 from .state import STATE
-from .textual_inversion import TextualInversion, textual_inversion
 
 __all__ = ["train"]
 
-METHODS: dict[type[Settings], Callable] = {
-    TextualInversion: textual_inversion,
-    DreamBoothLoRA: dreambooth_lora,
-    CustomDiffusion: custom_diffusion,
-    Reversion: reversion,
-}
-
 
 def train(
-    pipe: Any,
+    pipe: Pipeline,
     photos: str | Path,
     folder: str | Path,
     settings: Settings,
@@ -54,7 +43,7 @@ def train(
         photos: a folder of 3 to 30 images of the concept; for ``Reversion`` with their prompts.
         folder: for the result, ``trajectory.json`` with its ``steps``, previews, and the state that a killed
             run goes on from.
-        settings: ``TextualInversion(…)`` or another method's; they choose the method.
+        settings: ``TextualInversion(…)`` or those of another of ``METHODS``; they choose the method.
         resume: go on with the training that the folder holds; the result is that of an uninterrupted one.
         base_model: what the files say it was trained on; by default what the pipeline was loaded from.
         on_step: called after each step with the number taken and the loss.
@@ -64,6 +53,7 @@ def train(
         be trained; OutputError, for the folder; KeyboardInterrupt, after Ctrl-C, with the state saved.
     """
     folder = Path(folder)
+    _check_method(settings)
     _check_folder(folder, resume)
     family = family_of(pipe)
     pictures = read_photos(photos, settings.resolution or family.resolution)
@@ -72,14 +62,13 @@ def train(
     accelerator = make_accelerator(settings, family.device, folder)
     accelerator.wait_for_everyone()  # nobody writes before all have looked
     start = Trajectory(
-        folder, "", settings.concept, settings.class_word, base_model, settings=settings.recorded()
+        folder, settings.name, settings.concept, settings.class_word, base_model, settings=settings.recorded()
     )
     metadata = {"class_word": settings.class_word, "base_model": base_model}
     with _frozen(family, settings), torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         task = Task(family, encode_pictures(pipe, pictures), folder, metadata, accelerator, captions)
-        with METHODS[type(settings)](task, settings) as learner:
-            start = Trajectory(**{**vars(start), "method": learner.method})
+        with settings.learner(task) as learner:
             trajectory = fit(
                 accelerator,
                 learner,
@@ -95,6 +84,14 @@ def train(
     return trajectory
 
 
+def _check_method(settings: Settings) -> None:
+    if METHODS.get(settings.name) is not type(settings):
+        raise TrainingError(
+            f"train(): {type(settings).__name__} is no registered method, so what it writes could not be "
+            f"read. Write @registered above it, or take one of {', '.join(METHODS)}."
+        )
+
+
 def _check_folder(folder: Path, resume: bool) -> None:
     check_writable(folder)
     if not resume and any((folder / name).exists() for name in (NAME, STATE)):
@@ -107,7 +104,7 @@ def _check_folder(folder: Path, resume: bool) -> None:
 @contextmanager
 def _frozen(family: Family, settings: Settings) -> Iterator[None]:
     """Nothing of the pipeline takes gradients, but what a method adds; as it was, afterwards."""
-    models = [part for part in family.pipe.components.values() if isinstance(part, nn.Module)]
+    models = modules(family.pipe).values()
     took = [(parameter, parameter.requires_grad) for model in models for parameter in model.parameters()]
     modes = [(module, module.training) for model in models for module in model.modules()]
     checkpointing = settings.gradient_checkpointing and not family.denoiser.is_gradient_checkpointing

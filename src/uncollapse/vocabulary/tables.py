@@ -20,11 +20,12 @@ import torch
 from torch import Tensor
 
 from .. import anchors
+from ..components import ONLY, Pipeline, encoder_name, encoders_of, token_table
+from ..components.names import BY_WIDTH
 from ..errors import FileFormatError, PipelineError
 from ..geometry import norm, unit
-from ..learned_embeds import ONLY, LearnedEmbedding
-from ..learned_embeds.embedding import FAMILIES, match_encoders
-from ..learned_embeds.loading import encoders_of
+from ..learned_embeds import LearnedEmbedding
+from ..learned_embeds.embedding import match_encoders
 
 __all__ = ["Vocabulary", "load_vocabularies", "vocabularies_for", "vocabularies_of"]
 
@@ -37,7 +38,8 @@ PREFIXES = {  # of checkpoints with several encoders: Stable Diffusion XL, its r
     "text_encoders.clip_g.": "clip_g",
     "text_encoders.t5xxl.": "t5xxl",
 }
-BY_WIDTH = {768: "clip_l", 1280: "clip_g", 4096: "t5xxl"}  # of files that hold one encoder each
+CALLER = "vocabularies_of()"
+OUTCOME = "its words cannot be read. Load the text encoder unquantised, on one device."
 CHUNK = 256  # rows compared with all words at once: 50 MB of cosines
 PLAIN = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 CLIP_PIECES = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -182,15 +184,15 @@ def load_vocabularies(
     return vocabularies
 
 
-def vocabularies_of(pipe: Any) -> dict[str, Vocabulary]:
+def vocabularies_of(pipe: Pipeline) -> dict[str, Vocabulary]:
     """The token tables of a pipeline in memory, as ``load_vocabularies`` gives those of files."""
     return {
         name: Vocabulary(
-            encoder.get_input_embeddings().weight.detach().cpu(),  # type: ignore[operator]
+            token_table(encoder, CALLER, OUTCOME).cpu(),
             getattr(tokenizer, "backend_tokenizer", None),
             type(pipe).__name__,
         )
-        for name, (tokenizer, encoder) in encoders_of(pipe).items()
+        for name, (tokenizer, encoder) in encoders_of(pipe, CALLER).items()
     }
 
 
@@ -245,8 +247,8 @@ def _tables_of_pipeline(path: Path, encoders: list[Path]) -> list[Table]:
         tables = _tables_in_folder(folder)
         if not tables:
             raise PipelineError(f"'{folder}' has no weights with a token table. Download the pipeline again.")
-        free = [n for n in FAMILIES.get(_model_type(folder), ()) if n not in [name for name, *_ in found]]
-        name = ONLY if len(encoders) == 1 else next(iter(free), folder.name)
+        taken = [name for name, *_ in found]
+        name = ONLY if len(encoders) == 1 else encoder_name(_model_type(folder), taken, folder.name)
         found.append((name, next(iter(tables.values())), folder, path))
     return found
 

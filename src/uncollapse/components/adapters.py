@@ -1,0 +1,77 @@
+"""Adapters off for a while: LoRA and the rest of PEFT, put back bit for bit, also when the block fails.
+
+An adapter that was fused and then unloaded cannot be told from the model's own weights.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from .parts import modules
+from .protocols import Pipeline
+
+__all__ = ["adapters_off", "has_adapters", "without_adapters"]
+
+
+def without_adapters(pipe: Pipeline) -> AbstractContextManager[bool]:
+    """Within it, the pipeline draws as before its personalisation, as far as that is in adapters.
+
+    Yields: whether any adapter was on.
+    """
+    return adapters_off(modules(pipe).values())
+
+
+def has_adapters(pipe: Pipeline) -> bool:
+    """Whether any adapter of the pipeline is on."""
+    return not all(layer._disable_adapters for part in modules(pipe).values() for layer in _layers(part))
+
+
+@contextmanager
+def adapters_off(parts: Iterable[nn.Module]) -> Iterator[bool]:
+    """Switch off every PEFT layer, and leave which were on, active or merged as it was.
+
+    PEFT's own ``enable_adapters`` also rewrites ``requires_grad`` and the active names, so only the flag it
+    sets is set here. A merged layer unmerges itself when it runs switched off, and merging again would
+    round differently: its weights are copied and put back.
+
+    Yields: whether any was on.
+    """
+    layers = [layer for part in parts for layer in _layers(part)]
+    were_off = [layer._disable_adapters for layer in layers]
+    merged = [
+        (layer, list(layer.merged_adapters), _copies(layer)) for layer in layers if layer.merged_adapters
+    ]
+    try:
+        for layer in layers:
+            layer._disable_adapters = True
+        yield not all(were_off)
+    finally:
+        for layer, was_off in zip(layers, were_off, strict=True):
+            layer._disable_adapters = was_off
+        for layer, adapters, weights in merged:
+            layer.merged_adapters = adapters
+            with torch.no_grad():
+                for parameter, copy in weights:
+                    parameter.copy_(copy)
+
+
+def _layers(module: nn.Module) -> list[Any]:
+    if "peft" not in sys.modules:  # never imported, so nothing can be wrapped by it
+        return []
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils.other import AuxiliaryTrainingWrapper
+
+    return [
+        layer for layer in module.modules() if isinstance(layer, BaseTunerLayer | AuxiliaryTrainingWrapper)
+    ]
+
+
+def _copies(layer: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    base = layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer.original_module
+    return [(parameter, parameter.detach().clone()) for parameter in base.parameters()]

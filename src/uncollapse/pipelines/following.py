@@ -1,0 +1,213 @@
+"""Follows tokens to a pipeline's result: what of it is whose, and what it stands for.
+
+The encode step runs again, its text encoders answering for each token of the prompt with the *partner's*
+vectors out of the twin's run: what comes out is the anchor in the prompt's own layout. It runs once more for
+each group of tokens (whose they are, and their role) with these tokens' vectors negated: what then differs
+follows them. So the pipeline itself carries the pairing to its result, whatever it does in between.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..adjusters import Role
+from ..alignment import ALONE
+from ..concept import Concept
+from .encode_step import walk
+from .encoded import Encoded, bits_of
+from .encoder_calls import EncoderCall, EncoderCalls, replay
+from .pairing import Group, Pairing, pair, same_text
+
+__all__ = ["by_ids"]
+
+Pairings = list[Pairing | None]
+"""For each row; None where the twin says the same."""
+
+
+def by_ids(
+    pipe: Any,
+    concepts: Sequence[Concept],
+    run: Callable[[], Any],
+    result: Any,
+    prompt: EncoderCalls,
+    anchor: EncoderCalls,
+    texts: Sequence[str] = (),
+    others: bool = False,
+) -> Encoded | None:
+    """Pair tokens by the ids that the encoders were given, and let the pipeline carry them to its result.
+
+    A vector of the result that follows several groups, such as a projection or a mean, has the role REST and
+    all their owners.
+
+    Args:
+        run: the encode step, with the prompt's arguments.
+        result: what it returned.
+        prompt, anchor: the encoder calls recorded with the prompt and with its twin.
+        texts: the prompts as the user gave them, which tell a template's words from theirs.
+        others: whether rows that the twin has too (negative prompts) come from the twin's run.
+
+    Returns: None when the two runs' calls do not match, or the result does not follow what encoders return
+        (the pipeline reads their insides): see ``resemblance``.
+    """
+    if not _matching(prompt, anchor):
+        return None
+    pairings = {
+        name: [_pairings(pipe, concepts, texts, *at) for at in zip(calls, anchor[name], strict=True)]
+        for name, calls in prompt.items()
+    }
+    if others:
+        prompt = {
+            name: [_with_others(*at) for at in zip(calls, anchor[name], pairings[name], strict=True)]
+            for name, calls in prompt.items()
+        }
+    groups = _groups(pairing for of in pairings.values() for rows in of for pairing in rows if pairing)
+
+    def rerun(answer: Callable[[EncoderCall, EncoderCall, Pairings], Any]) -> Any:
+        outputs = {
+            name: [answer(*at) for at in zip(calls, anchor[name], pairings[name], strict=True)]
+            for name, calls in prompt.items()
+        }
+        return replay(pipe, run, outputs)
+
+    try:
+        if others:
+            result = rerun(lambda call, *_: call.output)
+        partners = rerun(_partners)
+        follow = [walk(_differs, result, rerun(functools.partial(_negated, group))) for group in groups]
+    except Exception:
+        # This very step has just encoded the prompt, so what it lacks now is an encoder's insides, which it
+        # reads by a hook of its own.
+        return None
+    roles = walk(functools.partial(_roles, groups), result, *follow)
+    owners = walk(functools.partial(_owners, groups), result, *follow)
+    encoded = Encoded(result, walk(_where_owned, result, partners, owners), roles, owners)
+    return encoded if encoded.changes or not groups else None
+
+
+def _matching(prompt: EncoderCalls, anchor: EncoderCalls) -> bool:
+    def build(calls: EncoderCalls) -> dict[str, list[int]]:
+        return {name: [len(call.ids) for call in of] for name, of in calls.items()}
+
+    return bool(prompt) and build(prompt) == build(anchor)
+
+
+def _pairings(
+    pipe: Any, concepts: Sequence[Concept], texts: Sequence[str], prompt: EncoderCall, anchor: EncoderCall
+) -> Pairings:
+    return [
+        None if same_text(one, two) else pair(pipe, concepts, one, two, texts)
+        for one, two in zip(prompt.ids, anchor.ids, strict=True)
+    ]
+
+
+def _groups(pairings: Iterable[Pairing]) -> list[Group]:
+    """Those that any token belongs to, and those of pooled vectors."""
+    found = {group for pairing in pairings for group in (*pairing.groups, pairing.pooled)}
+    return sorted(group for group in found if group)
+
+
+def _with_others(prompt: EncoderCall, anchor: EncoderCall, pairings: Pairings) -> EncoderCall:
+    """The prompt's call, with the twin's output for rows in which the two say the same."""
+
+    def take(own: Tensor, other: Tensor) -> Tensor:
+        places = _token_axes(own, prompt)
+        taken = own.clone()
+        for row, pairing in enumerate(pairings):
+            if pairing is not None or places is None:
+                continue
+            if places == "pooled":
+                taken[row] = other[row].to(own)
+                continue
+            into, out_of = (x if places == "rows first" else x.transpose(0, 1) for x in (taken, other))
+            count = min(into.shape[1], out_of.shape[1])  # beyond it, one of the two is padded
+            on_the_left = prompt.ids[row][:count] == anchor.ids[row][:count]
+            kept = slice(count) if on_the_left else slice(-count, None)
+            into[row, kept] = out_of[row, kept].to(own)
+        return taken
+
+    return EncoderCall(prompt.ids, walk(take, prompt.output, anchor.output))
+
+
+def _partners(prompt: EncoderCall, anchor: EncoderCall, pairings: Pairings) -> Any:
+    """The encoder's output for the prompt, each token's vectors replaced by its partner's in the twin."""
+
+    def swap(own: Tensor, other: Tensor) -> Tensor:
+        places = _token_axes(own, prompt)
+        swapped = own.clone()
+        for row, pairing in enumerate(pairings):
+            if pairing is None or places is None:
+                continue
+            if places == "pooled":
+                swapped[row] = other[row].to(own)
+                continue
+            partners = torch.tensor(pairing.partners, device=own.device)
+            paired = partners != ALONE
+            into, out_of = (x if places == "rows first" else x.transpose(0, 1) for x in (swapped, other))
+            into[row, paired] = out_of[row, partners[paired].to(other.device)].to(own)
+        return swapped
+
+    return walk(swap, prompt.output, anchor.output)
+
+
+def _negated(group: Group, prompt: EncoderCall, anchor: EncoderCall, pairings: Pairings) -> Any:
+    """The encoder's output for the prompt, with the vectors of one group's tokens negated."""
+
+    def negate(own: Tensor) -> Tensor:
+        places = _token_axes(own, prompt)
+        negated = own.clone()
+        for row, pairing in enumerate(pairings):
+            if pairing is None or places is None:
+                continue
+            if places == "pooled":
+                negated[row] *= -1 if pairing.pooled == group else 1
+                continue
+            chosen = [of == group for of in pairing.groups]
+            into = negated if places == "rows first" else negated.transpose(0, 1)
+            into[row, torch.tensor(chosen, device=own.device)] *= -1
+        return negated
+
+    return walk(negate, prompt.output)
+
+
+def _token_axes(output: Tensor, call: EncoderCall) -> str | None:
+    """How one tensor of an encoder's output is laid out; None if it holds no vectors of tokens or rows."""
+    rows, tokens = len(call.ids), len(call.ids[0])
+    if not output.is_floating_point():
+        return None
+    if output.ndim >= 3 and output.shape[:2] == (rows, tokens):
+        return "rows first"
+    if output.ndim >= 3 and output.shape[:2] == (tokens, rows):
+        return "tokens first"
+    return "pooled" if output.ndim == 2 and len(output) == rows else None
+
+
+def _differs(one: Tensor, two: Tensor) -> Tensor:
+    """Which vectors differ, over all but the last axis."""
+    if one.ndim == 0 or not one.is_floating_point():
+        return torch.zeros(one.shape[:-1], dtype=torch.bool, device=one.device)
+    return (one != two).any(-1)
+
+
+def _roles(groups: Sequence[Group], own: Tensor, *follow: Tensor) -> Tensor:
+    """The role of the one group that a vector follows; REST where it follows several."""
+    roles = torch.full(own.shape[:-1], int(Role.NONE), dtype=torch.int8, device=own.device)
+    for (_, role), follows in zip(groups, follow, strict=True):
+        several = follows & (roles != Role.NONE)
+        roles = roles.masked_fill(follows, int(role)).masked_fill(several, int(Role.REST))
+    return roles
+
+
+def _owners(groups: Sequence[Group], own: Tensor, *follow: Tensor) -> Tensor:
+    bits = torch.zeros(own.shape[:-1], dtype=torch.int64, device=own.device)
+    for (owners, _), follows in zip(groups, follow, strict=True):
+        bits |= follows * bits_of(owners)
+    return bits
+
+
+def _where_owned(own: Tensor, partners: Tensor, owners: Tensor) -> Tensor:
+    return partners if owners.any() else own

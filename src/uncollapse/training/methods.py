@@ -1,0 +1,28 @@
+"""The methods of training, by name. One that registers is known everywhere.
+
+    @registered
+    @dataclass(frozen=True, kw_only=True)
+    class MyMethod(Settings):
+        name, level, summary = "my-method", "prompt", "Learn …"
+
+``uncollapse train my-method`` takes its settings as options, `train` trains it, its trajectory is read by its
+name, and ``diagnose`` puts its checkpoints into a pipeline: all of them ask the class (``Settings``).
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from .settings import Settings
+
+__all__ = ["METHODS", "registered"]
+
+Method = TypeVar("Method", bound=type[Settings])
+METHODS: dict[str, type[Settings]] = {}
+"""The settings of each, by its name, in the order in which they were registered."""
+
+
+def registered(method: Method) -> Method:
+    """Make a method known by its ``name``. A class decorator."""
+    METHODS[method.name] = method
+    return method
