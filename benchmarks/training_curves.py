@@ -30,11 +30,11 @@ import typer
 from recorder import Lines, Recorder, read
 
 from uncollapse import miniature
-from uncollapse.diagnosis import plots
 from uncollapse.diagnosis.checkpoints import states
 from uncollapse.miniature.device import has_fast_bfloat16
 from uncollapse.miniature.recipes import RECIPES, save_photos
 from uncollapse.models.generation import GenerationSettings, generate
+from uncollapse.reports import figures as plots
 from uncollapse.training import train
 from uncollapse.trajectory import Trajectory, read_trajectory
 

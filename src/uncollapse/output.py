@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -102,6 +103,23 @@ def save_png(image: Image, path: Path, settings: dict[str, Any]) -> Path:
 def save_text(text: str, path: Path) -> Path:
     """Save ``text`` as UTF-8."""
     return write_atomically(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+
+
+def save_json(data: Any, path: Path) -> Path:
+    """Save ``data`` as JSON, for ``nan`` and infinities ``null``.
+
+    Raises: OutputError.
+    """
+    return save_text(json.dumps(plain(data), ensure_ascii=False, indent=1), path)
+
+
+def plain(data: Any) -> Any:
+    """``data`` as JSON can say it: mappings and sequences all through, ``nan`` and infinities as None."""
+    if isinstance(data, Mapping):
+        return {key: plain(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [plain(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def _refused(path: Path, error: OSError) -> OutputError:

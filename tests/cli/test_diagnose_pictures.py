@@ -134,7 +134,7 @@ def test_the_text_outlives_an_interrupted_probe(diagnosed, tmp_path, monkeypatch
 def test_checkpoints_outlive_an_interruption(diagnosed, tmp_path, monkeypatch):
     from uncollapse.diagnosis import training
 
-    ask, calls = training.response, []
+    ask, calls = training.arm_response, []
 
     def pressed(*args, **kwargs):
         calls.append(1)
@@ -142,7 +142,7 @@ def test_checkpoints_outlive_an_interruption(diagnosed, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return ask(*args, **kwargs)
 
-    monkeypatch.setattr(training, "response", pressed)
+    monkeypatch.setattr(training, "arm_response", pressed)
     arguments = (diagnosed / "run", "--contexts", diagnosed / "contexts.txt", "-o", tmp_path)
     result = CliRunner().invoke(make_app(), ["diagnose", *map(str, arguments)])
     assert result.exit_code != 0

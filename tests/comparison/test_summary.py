@@ -10,7 +10,7 @@ from toys.comparisons import made_up
 from toys.registries import as_it_was
 from uncollapse.adjusters import Adjuster
 from uncollapse.comparison import Arm
-from uncollapse.comparison.summary import as_json, headline, sentence, table, table_note
+from uncollapse.comparison.summary import as_json, headline, sentence, table
 from uncollapse.metrics import SCORES, Score, declare
 
 CURED = {"base": (10, 0), "personalised": (2, 9), "TEA α 0.2": (5, 9), "TEA α 0.4": (8, 7)}
@@ -64,17 +64,17 @@ def test_the_headline_claims_no_more_than_the_figures():
 
 
 def test_the_table_has_a_row_an_arm_and_only_measured_columns():
-    headings, rows = table(made_up(CURED))
-    assert headings == ["", "context kept", "likeness kept"]
-    assert [row[0] for row in rows] == [
+    found = table(made_up(CURED))
+    assert found.head == ["", "context kept", "likeness kept"]
+    assert [row[0] for row in found.rows] == [
         "Base model, “cat”",
         "Personalised, “sks cat”",
         "With TEA α 0.2",
         "With TEA α 0.4",
     ]
-    assert rows[1][1].startswith("20% [")
-    assert "5 prompts × 2 seeds = 10 images a row" in table_note(made_up(CURED))
-    assert table(made_up())[0] == [""]
+    assert found.rows[1][1].startswith("20% [")
+    assert "5 prompts × 2 seeds = 10 images a row" in found.notes[0]
+    assert table(made_up()).head == [""]
 
 
 def test_the_json_is_standard_and_complete():
@@ -155,8 +155,8 @@ def test_a_score_of_ones_own_is_told_where_nothing_better_answers():
         "The personalised model scores 0.5 for distance (base model 0.1); "
         "with TEA α 0.2 the likeness stays at 0.5."
     )
-    assert table(both)[0] == ["", "warmth", "distance"]
-    assert table(both)[1][1][1] == "1.00 ± 0.00"
-    assert table_note(both).endswith(" warmth: kelvin. distance: 0 to 1, lower is better.")
+    assert table(both).head == ["", "warmth", "distance"]
+    assert table(both).rows[1][1] == "1.00 ± 0.00"
+    assert table(both).notes[0].endswith(" warmth: kelvin. distance: 0 to 1, lower is better.")
     judged = made_up(dict.fromkeys(warmth, (2, 9)))
     assert sentence(scored(judged, warmth=warmth, distance=distance)) == sentence(judged)

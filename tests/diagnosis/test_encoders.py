@@ -95,7 +95,7 @@ def test_a_training_has_curves_for_each(inversion, tmp_path):
     found = diagnose_trajectory(inversion, lambda: pipe, CONTEXTS, ProbeSettings(seeds=(0,)), 4)
     assert found.encoders == ["clip_l", "clip_g"]
     for name in found.encoders:
-        one, other = (point.text[name]["concept drift"].value for point in found.points)
+        one, other = (point.as_it_is.text[name]["concept drift"].value for point in found.points)
         assert one != other
     save_training(found, tmp_path / "out")
     page = Outline((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))

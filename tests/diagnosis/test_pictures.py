@@ -15,7 +15,7 @@ from toys.diagnoses import CONTEXTS, FAST
 from toys.outline import Outline
 from toys.pictures import SIZE, picture, pixels
 from toys.pipelines import add_token, encode, make_pipeline
-from uncollapse.comparison import clip_measure
+from uncollapse.comparison import clip_measure, tea_arms
 from uncollapse.diagnosis.diagnose import diagnose_pipeline
 from uncollapse.diagnosis.pictures import (
     Pictures,
@@ -25,12 +25,13 @@ from uncollapse.diagnosis.pictures import (
     figures,
     picture_prompts,
 )
+from uncollapse.diagnosis.points import Point, TrainingDiagnosis
 from uncollapse.diagnosis.previews import read_previews
 from uncollapse.diagnosis.probe import ProbeSettings
 from uncollapse.diagnosis.prompts import encode as encode_alone
 from uncollapse.diagnosis.prompts import prompt_drift
 from uncollapse.diagnosis.report import save_diagnosis
-from uncollapse.diagnosis.text_curves import adjusted
+from uncollapse.diagnosis.text_curves import adjusted, reading
 from uncollapse.diagnosis.training import diagnose_trajectory
 from uncollapse.diagnosis.training_plots import filmstrip, picture_rows
 from uncollapse.diagnosis.training_report import save_training
@@ -41,7 +42,7 @@ from uncollapse.models.generation import GenerationSettings, generate
 from uncollapse.output import save_png
 
 TWO_STEPS = GenerationSettings(num_inference_steps=2)
-TEA = uc.Adjustment(0.6, 1.0)
+[TEA] = tea_arms([0.6], 1.0)
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_a_base_model_is_drawn_where_there_is_one(lora_pipe, base_pipe):
 def test_another_model_given_as_the_base_draws_its_pictures_and_lends_its_encoder(
     tuned_pipe, base_pipe, settings
 ):
-    arms = arms_for(tuned_pipe, CONCEPT, base_pipe, uc.Adjustment(1.0, 1.0))
+    arms = arms_for(tuned_pipe, CONCEPT, base_pipe, *tea_arms([1.0], 1.0))
     *_, drawn = draw_pictures(tuned_pipe, CONCEPT, settings, arms, base=base_pipe)
     asked = [(prompt.template, seed) for prompt in PROMPTS for seed in (0, 1)]
 
@@ -167,11 +168,9 @@ def test_every_checkpoint_is_drawn_as_it_is_alone_and_adjusted(trainings, settin
     expected = pixels(generate(alone, prompts, [0, 1, 0, 1], TWO_STEPS))
     drawn = [record.image for record in found.points[-1].pictures.comparison.of("personalised")]
     assert (pixels(drawn) == expected).all()
-    assert set(found.points[0].scores) == {
-        name + tea
-        for name in ("clip_t_context", "clip_t_concept", "clip_t_full", "clip_i")
-        for tea in ("", " with TEA")
-    }
+    assert list(found.points[0].arms) == ["personalised", "TEA α 0.4"]
+    for measured in found.points[0].arms.values():
+        assert set(measured.scores) == {"clip_t_context", "clip_t_concept", "clip_t_full", "clip_i"}
     files = save_training(found, tmp_path / "out")
     page = Outline((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
     assert [figure["id"] for figure in page.all("figure")] == ["training", "filmstrip", "text"]
@@ -179,7 +178,7 @@ def test_every_checkpoint_is_drawn_as_it_is_alone_and_adjusted(trainings, settin
     assert files["filmstrip"].exists()
     steps, rows = picture_rows(found)
     assert steps == ["0", "100", "200", "300"]
-    assert [label for label, _ in rows] == [
+    assert [row.label for row in rows] == [
         "a photo of … in the snow",
         "TEA α 0.4",
         "… on the beach",
@@ -191,12 +190,10 @@ def test_every_checkpoint_is_drawn_as_it_is_alone_and_adjusted(trainings, settin
 
 def test_many_checkpoints_are_thinned_out(lora_pipe, settings):
     [drawn] = draw_pictures(lora_pipe, CONCEPT, settings, arms_for(make_pipeline(), CONCEPT))
-    from uncollapse.diagnosis.training import Point, TrainingDiagnosis
-
-    points = tuple(Point(step, "healthy", {}, {}, None, None, drawn) for step in range(30))
+    points = tuple(Point(step, "healthy", {}, pictures=drawn) for step in range(30))
     steps, rows = picture_rows(TrainingDiagnosis(None, points))
     assert (steps[0], steps[-1], len(steps)) == ("0", "29", 10)
-    figure = filmstrip(steps, rows)
+    figure = filmstrip(steps, rows).figure
     assert len(figure.axes) == 10 * len(rows) == 20
 
 
@@ -206,9 +203,8 @@ def test_what_an_adjustment_does_to_a_sentence_is_what_the_pipeline_does(lora_pi
     tokenizer, encoder = lora_pipe.tokenizer, lora_pipe.text_encoder
     ours = encode_alone(tokenizer, encoder, CONTEXTS.about("sks cat"))
     anchors = encode_alone(tokenizer, make_pipeline().text_encoder, CONTEXTS.about("cat"))
-    found = adjusted(
-        prompt_drift(tokenizer, concept, ours, anchors), lora_pipe, concept, CONTEXTS, anchors, "text_encoder"
-    )
+    read = reading(lora_pipe, concept, CONTEXTS, anchors, "text_encoder")
+    found = adjusted(read, lora_pipe, *tea_arms([0.4], 1.0))
     with uc.apply(lora_pipe, concept):
         embeds = encode(lora_pipe, CONTEXTS.about("sks cat"), guidance=False)[0]
     for row, sentence, expected in zip(found.P, ours, embeds, strict=True):
@@ -218,7 +214,7 @@ def test_what_an_adjustment_does_to_a_sentence_is_what_the_pipeline_does(lora_pi
 def test_rows_of_a_token_are_adjusted_before_they_are_encoded(trainings):
     _, inversion = trainings
     found = diagnose_trajectory(inversion, make_pipeline, CONTEXTS, ProbeSettings(seeds=(0,)), 4)
-    last = found.points[-1].text["text_encoder"]
+    plain, eased = (each.text["text_encoder"] for each in found.points[-1].arms.values())
     pipe = make_pipeline()
     uc.learned_embeds.load_into(pipe, inversion.path(inversion.checkpoints[-1]), "<t>")
     concept = uc.Concept("<t>", "cat", alpha=0.4)
@@ -226,8 +222,8 @@ def test_rows_of_a_token_are_adjusted_before_they_are_encoded(trainings):
         ours = encode_alone(pipe.tokenizer, pipe.text_encoder, CONTEXTS.about("<t>"))
     theirs = encode_alone(pipe.tokenizer, pipe.text_encoder, CONTEXTS.about("cat"))
     expected = prompt_drift(pipe.tokenizer, concept, ours, theirs).pooled.mean().item()
-    assert last["pooled drift with TEA"].value == pytest.approx(expected, rel=1e-3)
-    assert last["pooled drift with TEA"].value != pytest.approx(last["pooled drift"].value, rel=1e-3)
+    assert eased["pooled drift"].value == pytest.approx(expected, rel=1e-3)
+    assert eased["pooled drift"].value != pytest.approx(plain["pooled drift"].value, rel=1e-3)
 
 
 def test_previews_are_shown_where_nothing_was_drawn(trainings, tmp_path):

@@ -10,6 +10,7 @@ import torch
 import uncollapse as uc
 from toys.diagnoses import CONTEXTS, FAST
 from toys.pipelines import WIDTH, make_pipeline
+from uncollapse.comparison import tea_arms
 from uncollapse.diagnosis.diagnose import (
     DiagnosisSettings,
     diagnose_embeddings,
@@ -30,6 +31,10 @@ def made_up(heard, presence=1.0):
     return Probe(*figures, by_context=torch.zeros(4))
 
 
+def by_alpha(heard):
+    return [(tea_arms([alpha], 1.0)[0], made_up(value)) for alpha, value in heard.items()]
+
+
 @pytest.mark.parametrize(
     ("heard", "presence", "word"),
     [
@@ -40,25 +45,26 @@ def made_up(heard, presence=1.0):
     ],
 )
 def test_the_rule(heard, presence, word):
-    verdict = probe_verdict(made_up(heard, presence), "cat", {}, 1.0)
+    verdict = probe_verdict(made_up(heard, presence), "cat")
     assert verdict.word == word
     assert verdict.rests_on == "denoiser"
     assert f"{heard:.2f} [" in verdict.reasons[0]
 
 
 def test_the_advice_is_the_smallest_alpha_over_the_line():
-    tried = {0.2: made_up(HEARD - 0.05), 0.4: made_up(HEARD + 0.1), 0.6: made_up(HEARD + 0.3)}
-    advice = probe_verdict(made_up(0.1), "cat", tried, 1.0).advice
-    assert (advice.alpha, advice.beta, advice.anchor) == (0.4, 1.0, "cat")
+    tried = by_alpha({0.2: HEARD - 0.05, 0.4: HEARD + 0.1, 0.6: HEARD + 0.3})
+    advice = probe_verdict(made_up(0.1), "cat", tried).advice
+    assert (advice.arm, advice.anchor) == (tried[1][0], "cat")
+    assert advice.strength == "α 0.4, β 1"
     assert f"rises from 0.10 to {HEARD + 0.1:.2f}" in advice.expect
-    assert probe_verdict(made_up(HEARD + 0.2), "cat", tried, 1.0).advice is None
+    assert probe_verdict(made_up(HEARD + 0.2), "cat", tried).advice is None
 
 
 def test_what_text_cannot_cure_is_said():
-    part = probe_verdict(made_up(0.1), "cat", {0.2: made_up(0.15), 0.6: made_up(0.2)}, 1.0).advice
-    assert part.alpha == 0.6
+    part = probe_verdict(made_up(0.1), "cat", by_alpha({0.2: 0.15, 0.6: 0.2})).advice
+    assert part.strength == "α 0.6, β 1"
     assert "part of the collapse sits in the denoiser" in part.expect
-    none = probe_verdict(made_up(0.1), "cat", {0.2: made_up(0.05)}, 1.0).advice
+    none = probe_verdict(made_up(0.1), "cat", by_alpha({0.2: 0.05})).advice
     assert "No α brings the context back" in none.expect
 
 
@@ -75,7 +81,8 @@ def test_a_file_drifted_and_one_in_place(pipe):
     drifted, in_place = diagnosed(pipe, away, c), diagnosed(pipe, c)
     assert (drifted.verdict.word, in_place.verdict.word) == ("drifted", "in place")
     assert drifted.verdict.reasons[0].startswith("1 of 2 vectors are longer than 99 %")
-    assert (drifted.verdict.advice.alpha, drifted.verdict.advice.beta) == (0.2, 1.5)
+    assert drifted.verdict.advice.arm.adjuster == uc.Adjustment(0.2, 1.5)
+    assert as_json(drifted)["verdict"]["advice"]["alpha"] == 0.2
     assert in_place.verdict.advice is None
     assert "0 of 1 are no nearer" in in_place.verdict.reasons[1]
     short = diagnosed(pipe, c / 100)
@@ -87,7 +94,7 @@ def test_a_pipeline_from_end_to_end(lora_pipe):
     found = diagnose_pipeline(lora_pipe, uc.Concept("sks cat", "cat"), CONTEXTS, FAST, on_step=steps.append)
     assert found.verdict.word in ("dominating", "healthy", "overlooked")
     assert found.prompts["text_encoder"].pooled.value > 0
-    assert set(found.adjusted) == {0.3, 0.9}
+    assert list(found.adjusted) == ["TEA α 0.3", "TEA α 0.9"]
     assert len(steps) == 3 + 2
     assert found.notes == ()
     data = json.loads(json.dumps(as_json(found), allow_nan=False))
@@ -148,8 +155,8 @@ def test_a_training_is_what_its_checkpoints_are_alone(trainings):
     alone.load_lora_weights(lora.path(lora.checkpoints[-1]))
     expected = diagnose_pipeline(alone, uc.Concept("sks cat", "cat"), CONTEXTS, FAST)
     last = found.points[-1]
-    assert last.values["heard"].value == pytest.approx(expected.probe.heard.value, rel=1e-3)
-    assert last.text["text_encoder"]["pooled drift"].value == pytest.approx(
+    assert last.as_it_is.values["heard"].value == pytest.approx(expected.probe.heard.value, rel=1e-3)
+    assert last.as_it_is.text["text_encoder"]["pooled drift"].value == pytest.approx(
         expected.prompts["text_encoder"].pooled.value, rel=1e-3
     )
     assert last.norm == 3.0
@@ -161,7 +168,7 @@ def test_rows_are_swapped_in_place(trainings, method):
     inversion = replace(trainings[1], method=method)
     found = diagnose_trajectory(inversion, make_pipeline, CONTEXTS, ProbeSettings(seeds=(0,)), 4)
     assert len(found.points) == 4
-    own = [point.text["text_encoder"]["concept drift"].value for point in found.points]
+    own = [point.as_it_is.text["text_encoder"]["concept drift"].value for point in found.points]
     assert len(set(own)) == 4
 
 
@@ -191,6 +198,6 @@ def test_custom_diffusion_gets_a_new_model_for_every_checkpoint(tmp_path):
     training = Trajectory(tmp_path, "custom-diffusion", "<new1> cat", "cat", "toy", steps)
     found = diagnose_trajectory(training, make_pipeline, CONTEXTS, ProbeSettings(seeds=(0,)), 4)
     assert found.notes == ()
-    one, other = (point.values["heard"].value for point in found.points)
+    one, other = (point.as_it_is.values["heard"].value for point in found.points)
     assert one == pytest.approx(other)
     assert one != pytest.approx(1, abs=1e-3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typer.testing import CliRunner
 
 from uncollapse.cli.app import make_app
+from uncollapse.comparison import tea_arms
 from uncollapse.diagnosis.contexts import Contexts
 from uncollapse.diagnosis.diagnose import DiagnosisSettings
 from uncollapse.diagnosis.probe import ProbeSettings
@@ -16,7 +17,7 @@ TEMPLATES += tuple(
 TEMPLATES += ("a red hat near {}", "a man and {}")
 CONTEXTS = Contexts(TEMPLATES, tuple(range(1, 10)), "test")
 FAST = DiagnosisSettings(
-    alphas=(0.3, 0.9), probe=ProbeSettings(seeds=(0,)), probe_contexts=4, as_published=True
+    arms=tea_arms((0.3, 0.9), 1.0), probe=ProbeSettings(seeds=(0,)), probe_contexts=4, as_published=True
 )
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
 from .. import baking
 from ..adjustment import ALPHA, BETA, Adjustment
+from ..reports.table import Table
 from ..vocabulary.tables import load_vocabularies
 from . import options as o
 from .anchor import suggested_anchor
 from .console import command, print_json, stdout
+from .tables import print_table
 
 
 @command
@@ -41,7 +40,7 @@ def bake(
     if json:
         print_json({"output": str(output), "anchor": anchor, "vectors": [asdict(row) for row in rows]})
         return
-    stdout().print(_table(rows))
+    print_table(_table(rows))
     stdout().print(output, markup=False, soft_wrap=True)
 
 
@@ -52,10 +51,9 @@ def unbake(file: o.File, output: o.OutputFile, overwrite: o.Overwrite = False) -
 
 
 def _table(rows: list[baking.BakedRow]) -> Table:
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("placeholder", "encoder", "vector", "norm", "→", "cosine to anchor", "→"):
-        grid.add_column(name, justify="left" if name in ("placeholder", "encoder") else "right")
+    head = ["placeholder", "encoder", "vector", "norm", "→", "cosine to anchor", "→"]
+    cells = []
     for row in rows:
-        numbers = (row.norm_before, row.norm_after, row.cosine_before, row.cosine_after)
-        grid.add_row(row.placeholder, row.encoder, str(row.row), *(f"{number:.3f}" for number in numbers))
-    return grid
+        figures = (row.norm_before, row.norm_after, row.cosine_before, row.cosine_after)
+        cells.append([row.placeholder, row.encoder, row.row, *(f"{figure:.3f}" for figure in figures)])
+    return Table("Baked vectors", head, cells, align="llrrrrr")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
 from ..comparison import Comparison
-from ..comparison.summary import as_json, sentence, table, table_note
-from ..output import save_text, write_atomically
+from ..comparison.summary import as_json, sentence, table
+from ..output import save_json, save_text
+from ..reports.page import save_image
 from .console import print_json, stdout
+from .tables import print_files, print_table
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,13 +26,11 @@ def save_comparison(
 
     sheet = contact_sheet(comparison, references)
     html = report(comparison, sheet, settings)
-    data = json.dumps(as_json(comparison, run=dict(settings)), ensure_ascii=False, indent=1)
+    data = as_json(comparison, run=dict(settings))
     return {
-        "contact_sheet": write_atomically(
-            folder / "contact_sheet.png", lambda path: sheet.save(path, optimize=True)
-        ),
+        "contact_sheet": save_image(sheet, folder / "contact_sheet.png"),
         "report": save_text(html, folder / "report.html"),
-        "results": save_text(data, folder / "results.json"),
+        "results": save_json(data, folder / "results.json"),
     }
 
 
@@ -44,22 +40,12 @@ def print_comparison(comparison: Comparison, files: Mapping[str, Path], *, as_js
         print_json(as_json(comparison, files={name: str(path) for name, path in files.items()}))
         return
     out = stdout()
-    headings, rows = table(comparison)
-    if len(headings) > 1:
-        out.print(_upright(headings, rows))
-        out.print(table_note(comparison), style="dim")
+    if comparison.scores:
+        measured = table(comparison)
+        print_table(measured.turned())  # a column an arm: there are fewer arms than scores
+        for note in measured.notes:
+            out.print(note, style="dim")
         out.print()
     out.print(sentence(comparison), markup=False)
     out.print()
-    for name, path in files.items():
-        out.print(f"{name.replace('_', ' '):14} {path}", markup=False, soft_wrap=True)
-
-
-def _upright(headings: list[str], rows: list[list[str]]) -> Table:
-    """The table with a column an arm: there are fewer arms than scores, and terminals are narrow."""
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for i, arm in enumerate(row[0] for row in [headings, *rows]):
-        grid.add_column(arm, justify="right" if i else "left", overflow="fold")
-    for score in zip(headings[1:], *(row[1:] for row in rows), strict=True):
-        grid.add_row(*score)
-    return grid
+    print_files(files, 14)

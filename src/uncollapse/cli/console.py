@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import UncollapseError, UncollapseWarning
+from ..output import plain
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,5 +96,5 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def print_json(data: Any) -> None:
-    """Plain JSON on stdout, for scripts."""
-    typer.echo(json.dumps(data, ensure_ascii=False, indent=2))
+    """Plain JSON on stdout, for scripts; ``nan`` and infinities become ``null``."""
+    typer.echo(json.dumps(plain(data), ensure_ascii=False, indent=2))

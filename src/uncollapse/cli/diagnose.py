@@ -161,7 +161,7 @@ def _diagnose_model(
         show_diagnoses([known], output, as_json_text=as_json_text)
 
     with shown_whatever_happens(show, noted) as kept:
-        with progress("Asking", 3 + len(settings.alphas)) as advance:
+        with progress("Asking", 3 + len(settings.arms)) as advance:
             asked = diagnosing(
                 subject.pipe, subject.concept, contexts, settings, base=base, subject=name, on_step=advance
             )
@@ -176,8 +176,8 @@ def _diagnose_model(
 def _drawn(subject: Subject, base: Any, pictures: PictureSettings, known: Diagnosis) -> Iterator[Pictures]:
     """The base model, the concept as it is, and with the adjustment that is proposed, if there is one."""
     advice = known.verdict.advice if known.verdict else None
-    proposed = Adjustment(advice.alpha, advice.beta) if advice else None
-    arms = told_apart([*arms_for(subject.pipe, subject.concept, base, proposed), *pictures.arms])
+    proposed = arms_for(subject.pipe, subject.concept, base, advice.arm if advice else None)
+    arms = told_apart([*proposed, *pictures.arms])
     with progress("Drawing", len(arms) * len(pictures.prompts) * len(pictures.seeds)) as advance:
         yield from draw_pictures(subject.pipe, subject.concept, pictures, arms, base=base, on_images=advance)
 

@@ -7,22 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
 from ..concept import Concept
-from ..diagnosis.text_curves import TEA
-from ..diagnosis.training import TrainingDiagnosis, diagnosing_trajectory
+from ..diagnosis.points import TrainingDiagnosis
+from ..diagnosis.tables import by_checkpoint, scores_by_checkpoint
+from ..diagnosis.training import diagnosing_trajectory, usual_arms
 from ..diagnosis.training_report import save_training, training_json
 from ..errors import FileFormatError
-from ..metrics.scores import present
-from ..metrics.sets.bootstrap import Interval
+from ..reports.table import Table
 from ..trajectory import Trajectory, read_trajectory
 from .bundled import bundled_contexts
 from .console import print_json, progress, quieten_loading, stdout
 from .diagnose_contexts import AskedContexts, chosen_contexts
 from .diagnose_pictures import Drawn, picture_settings
 from .kept import shown_whatever_happens
+from .tables import print_files, print_table
 
 
 def diagnose_training(
@@ -51,7 +49,8 @@ def diagnose_training(
     loaded = [load(name)]  # asked how long the sentences are, and then the first to be diagnosed
     sentences = chosen_contexts(loaded[0], concept, asked, shipped, output)
     pictures = picture_settings(drawn, concept, sentences, asked, personal)
-    each = 1 + (2 * len(pictures.prompts) * len(pictures.seeds) if pictures else 0)
+    arms = usual_arms(trajectory)
+    each = 1 + ((1 + len(arms)) * len(pictures.prompts) * len(pictures.seeds) if pictures else 0)
 
     def show(found: TrainingDiagnosis) -> None:
         _show(found, output, as_json_text=as_json_text)
@@ -67,6 +66,7 @@ def diagnose_training(
             on_checkpoint=advance,
             pictures=pictures,
             on_images=advance,
+            arms=arms,
         ):
             pass
 
@@ -94,29 +94,20 @@ def _show(found: TrainingDiagnosis, output: Path, *, as_json_text: bool) -> None
         print_json(training_json(found) | {"files": {name: str(path) for name, path in files.items()}})
         return
     out = stdout()
-    out.print(_table(found))
+    print_table(_table(found), decimals=3)
     for line in (found.sentence, *found.notes):
         out.print(line, markup=False)
-    for name, path in files.items():
-        out.print(f"{name:10} {path}", markup=False, soft_wrap=True)
+    print_files(files)
 
 
 def _table(found: TrainingDiagnosis) -> Table:
     """A line a step; of the pictures what they keep of the context, by the judge or by CLIP."""
-    first = next(iter(present({name for point in found.points for name in point.scores})), None)
-    titles = [first.paper_title, "with TEA"] if first else ["context drift"]
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("step", "verdict", "heard", "with TEA", "presence", *titles):
-        grid.add_column(name, justify="left" if name == "verdict" else "right")
-    for point in found.points:
-        cells = [f"{point.values[name].value:.3f}" for name in ("heard", f"heard{TEA}", "presence")]
-        if first:
-            cells += [_cell(point.scores.get(name), 0) for name in (first.name, first.name + TEA)]
-        else:
-            cells.append(_cell(next(iter(point.text.values()), {}).get("context drift"), 3))
-        grid.add_row(str(point.step), point.word, *cells)
-    return grid
-
-
-def _cell(value: Interval | None, decimals: int) -> str:
-    return "–" if value is None else f"{value.value:.{decimals}f}"
+    heard = {f"heard {label}".strip(): label or "heard" for label in found.labels.values()}
+    names = {"step": "step", "verdict": "verdict", **heard, "presence": "presence"}
+    scores = scores_by_checkpoint(found)
+    if scores is None:
+        drift = next((name for name in by_checkpoint(found).head if name.startswith("context drift")), None)
+        return by_checkpoint(found).columns(names | ({drift: "context drift"} if drift else {}))
+    first = found.scores[0].paper_title
+    of_first = {f"{first} {label}".strip(): label or first for label in found.labels.values()}
+    return by_checkpoint(found).columns(names).beside(scores.columns({"step": "step", **of_first}))

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.markup import escape
-from rich.table import Table
 
 from ..errors import FileFormatError, UncollapseWarning
 from ..learned_embeds import LearnedEmbedding, read_all
 from ..learned_embeds.reading import SUFFIXES
+from ..reports.table import Cell, Table
 from ..vocabulary.inspection import InspectedRow
 from ..vocabulary.inspection import inspect as inspect_embeddings
 from ..vocabulary.tables import Vocabulary, load_vocabularies, vocabularies_for
 from . import options as o
 from .console import command, print_json, stdout
+from .tables import print_table
 
 LONGEST = 80  # characters of a metadata value that are shown
 
@@ -95,22 +95,25 @@ def _print(file: Path, embedding: LearnedEmbedding, rows: list[InspectedRow]) ->
     for key, value in embedding.metadata.items():
         shown = value if len(value) <= LONGEST else f"{value[:LONGEST]}… ({len(value)} characters)"
         out.print(f"{key}: {shown}", style="dim", markup=False, soft_wrap=True)
-    out.print(_table(rows))
+    print_table(_table(rows))
 
 
 def _table(rows: list[InspectedRow]) -> Table:
     """A row a vector; without a vocabulary, only its norm."""
-    measured = any(row.nearest for row in rows)
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    grid.add_column("encoder")
-    for name in ("vector", "norm", *(("× median", "percentile") if measured else ())):
-        grid.add_column(name, justify="right")
-    if measured:
-        grid.add_column("nearest words", overflow="fold")
-    for row in rows:
-        cells = [row.encoder, str(row.row), f"{row.norm:.3f}"]
-        if row.norm_ratio is not None and row.norm_percentile is not None:
-            words = ", ".join(f"{word} {cosine:.2f}" for word, cosine in row.nearest)
-            cells += [f"{row.norm_ratio:.2f}", f"{row.norm_percentile:.0f}", escape(words)]
-        grid.add_row(*cells)
-    return grid
+    table = Table(
+        "Vectors",
+        ["encoder", "vector", "norm", "× median", "percentile", "nearest words"],
+        [_cells(row) for row in rows],
+        align="lrrrrl",
+    )
+    if any(row.nearest for row in rows):
+        return table
+    return table.columns({name: name for name in ("encoder", "vector", "norm")})
+
+
+def _cells(row: InspectedRow) -> list[Cell]:
+    known: list[Cell] = [row.encoder, row.row, f"{row.norm:.3f}"]
+    if row.norm_ratio is None or row.norm_percentile is None:
+        return [*known, "", "", ""]
+    words = ", ".join(f"{word} {cosine:.2f}" for word, cosine in row.nearest)
+    return [*known, f"{row.norm_ratio:.2f}", f"{row.norm_percentile:.0f}", words]

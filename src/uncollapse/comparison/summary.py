@@ -6,7 +6,6 @@ adjustment costs in likeness is said wherever likeness was measured.
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -14,21 +13,24 @@ from ..adjusters import Adjuster
 from ..concept import Concept
 from ..metrics import Score, Share
 from ..metrics.scores import first_that_answers
+from ..output import plain
+from ..reports.table import Table
 from .arms import settings_of
 from .records import Comparison
 
 
-def table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """Headings, and one row an arm; empty cells where an arm has no such score."""
-    rows = []
+def table(comparison: Comparison) -> Table:
+    """A row an arm, a column a score; empty cells where an arm has no such score."""
+    scores, rows = comparison.scores, []
     for arm in comparison.arms:
         found = comparison.summary(arm.name)
-        cells = [score.cell(found[score.name]) if score.name in found else "" for score in comparison.scores]
+        cells = [score.cell(found[score.name]) if score.name in found else "" for score in scores]
         rows.append([arm.title(comparison.concept), *cells])
-    return ["", *(score.title for score in comparison.scores)], rows
+    head = ["", *(score.title for score in scores)]
+    return Table("Figures", head, rows, [_note(comparison)], align="l" + "r" * len(scores))
 
 
-def table_note(comparison: Comparison) -> str:
+def _note(comparison: Comparison) -> str:
     """What the brackets, the ± and the numbers in the table are."""
     prompts, seeds = len(comparison.prompts), len(comparison.seeds)
     counted = f"{prompts} prompts × {seeds} seeds = {prompts * seeds} images a row"
@@ -132,7 +134,7 @@ def as_json(comparison: Comparison, **more: Any) -> dict[str, Any]:
         "prompts": [{"template": p.template, "context": p.context} for p in comparison.prompts],
         "arms": [
             arm.as_json()
-            | {"scores": {name: _plain(asdict(s)) for name, s in comparison.summary(arm.name).items()}}
+            | {"scores": {name: plain(asdict(s)) for name, s in comparison.summary(arm.name).items()}}
             for arm in comparison.arms
         ],
         "records": [
@@ -151,8 +153,3 @@ def _concept(concept: Concept) -> dict[str, Any]:
         value = getattr(concept, each.name)
         flat |= settings_of(value) if isinstance(value, Adjuster) else {each.name: value}
     return flat
-
-
-def _plain(scores: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no ``nan``."""
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in scores.items()}

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from torch import Tensor
 
-from ..adjustment import Adjustment
-from ..components import encoders_of
+from ..adjusters import Adjuster
+from ..comparison import PERSONALISED, Arm, tea_arms
+from ..components import Pipeline, encoders_of
 from ..concept import Concept
 from ..errors import UncollapseError
 from ..learned_embeds import LearnedEmbedding
-from ..pipelines import apply
 from ..vocabulary.tables import Vocabulary
 from .contexts import Contexts
 from .drift import Landmark, TokenDrift, landmarks, token_drift
 from .pictures import Pictures
-from .probe import Probe, ProbeSettings, base_response, probe, response
+from .probe import Probe, ProbeSettings, arm_response, base_response, probe
 from .prompt_figures import PromptFigures, prompt_figures
 from .verdict import PROMPT_BETA, Verdict, probe_verdict, token_verdict
 
@@ -33,15 +32,13 @@ class DiagnosisSettings:
     """How much is measured.
 
     Args:
-        adjustment: shown at token level.
-        alphas: tried by the probe.
+        arms: tried by the probe, the gentlest first.
         probe: None leaves the denoiser out.
         probe_contexts: how many of the contexts the denoiser is asked about.
         as_published: also the paper's own definitions.
     """
 
-    adjustment: Adjustment = field(default_factory=Adjustment)
-    alphas: tuple[float, ...] = (0.2, 0.4, 0.6)
+    arms: Sequence[Arm] = tuple(tea_arms((0.2, 0.4, 0.6), PROMPT_BETA))
     probe: ProbeSettings | None = field(default_factory=ProbeSettings)
     probe_contexts: int = 16
     as_published: bool = False
@@ -60,7 +57,7 @@ class Diagnosis:
         word_norms: the norms of the vocabulary's words, by encoder.
         prompts: prompt level, by text encoder as ``encoders_of`` names them; empty for a file.
         probe: the denoiser; None where it was left out or could not be asked.
-        adjusted: the probe with adjustments in force, by α.
+        adjusted: the probe with adjustments in force, by arm.
         pictures: what was drawn; None where no pictures were asked for.
         contexts: where they come from, and how many.
         notes: what was left out and why.
@@ -75,7 +72,7 @@ class Diagnosis:
     word_norms: Mapping[str, Tensor] = field(default_factory=dict)
     prompts: Mapping[str, PromptFigures] = field(default_factory=dict)
     probe: Probe | None = None
-    adjusted: Mapping[float, Probe] = field(default_factory=dict)
+    adjusted: Mapping[str, Probe] = field(default_factory=dict)
     pictures: Pictures | None = None
     contexts: str = ""
     notes: tuple[str, ...] = ()
@@ -85,16 +82,22 @@ def diagnose_embeddings(
     embeddings: Sequence[LearnedEmbedding],
     vocabularies: Mapping[str, Vocabulary],
     anchors: Sequence[str],
-    adjustment: Adjustment,
+    adjuster: Adjuster,
     subjects: Sequence[str],
 ) -> list[Diagnosis]:
     """Token level, of any number of embeddings at once.
+
+    Args:
+        vocabularies: of the model's text encoders, by name.
+        anchors: one for each embedding.
+        adjuster: whose effect on the rows is shown.
+        subjects: what each embedding is called, such as its file.
 
     Raises: FileFormatError, AnchorError.
     """
     marks = tuple(landmarks(vocabularies))
     norms = {name: each.norms for name, each in vocabularies.items()}
-    found = token_drift(embeddings, vocabularies, anchors, adjustment)
+    found = token_drift(embeddings, vocabularies, anchors, adjuster)
     return [
         Diagnosis(
             subject,
@@ -110,12 +113,12 @@ def diagnose_embeddings(
 
 
 def diagnose_pipeline(
-    pipe: Any,
+    pipe: Pipeline,
     concept: Concept,
     contexts: Contexts,
     settings: DiagnosisSettings | None = None,
     *,
-    base: Any = None,
+    base: Pipeline | None = None,
     subject: str = "",
     on_step: Callable[[int], object] = lambda count: None,
 ) -> Diagnosis:
@@ -126,7 +129,7 @@ def diagnose_pipeline(
     Args:
         contexts: sentences that the encoders hear to their end (``contexts.fitting``).
         base: a pipeline that was never fine-tuned; None for ``pipe`` with its adapters off.
-        on_step: called with 1 for each of the 3 + len(alphas) parts just finished.
+        on_step: called with 1 for each of the 3 + len(arms) parts just finished.
     """
     settings = settings or DiagnosisSettings()
     *_, whole = diagnosing(pipe, concept, contexts, settings, base=base, subject=subject, on_step=on_step)
@@ -134,16 +137,19 @@ def diagnose_pipeline(
 
 
 def diagnosing(
-    pipe: Any,
+    pipe: Pipeline,
     concept: Concept,
     contexts: Contexts,
     settings: DiagnosisSettings,
     *,
-    base: Any = None,
+    base: Pipeline | None = None,
     subject: str = "",
     on_step: Callable[[int], object] = lambda count: None,
 ) -> Iterator[Diagnosis]:
-    """The same as it grows, so that whoever is interrupted has what was measured until then."""
+    """``diagnose_pipeline`` as it grows, so that whoever is interrupted has what was measured until then.
+
+    Yields what is known after each text encoder, and at last the whole. Arguments as there.
+    """
     known = started = Diagnosis(
         subject or type(pipe).__name__,
         concept.placeholder,
@@ -168,7 +174,12 @@ def noted(diagnosis: Diagnosis, note: str) -> Diagnosis:
 
 
 def _read(
-    known: Diagnosis, pipe: Any, concept: Concept, contexts: Contexts, base: Any, as_published: bool
+    known: Diagnosis,
+    pipe: Pipeline,
+    concept: Concept,
+    contexts: Contexts,
+    base: Pipeline | None,
+    as_published: bool,
 ) -> Iterator[Diagnosis]:
     """One text encoder after the other."""
     try:
@@ -188,25 +199,24 @@ def _read(
 
 def _probed(
     result: Diagnosis,
-    pipe: Any,
+    pipe: Pipeline,
     concept: Concept,
     contexts: Contexts,
     settings: DiagnosisSettings,
-    base: Any,
+    base: Pipeline | None,
     on_step: Callable[[int], object],
 ) -> Diagnosis:
     templates = contexts.first(settings.probe_contexts).templates
     reference = base_response(pipe, concept, templates, settings.probe, base)
     on_step(1)
 
-    def asked() -> Probe:
-        found = probe(response(pipe, concept.placeholder, templates, settings.probe), reference)
+    def asked(arm: Arm) -> Probe:
+        found = probe(arm_response(pipe, concept, arm, templates, settings.probe, base), reference)
         on_step(1)
         return found
 
-    plain, adjusted = asked(), {}
-    for alpha in settings.alphas:
-        with apply(pipe, replace(concept, alpha=alpha, beta=PROMPT_BETA, norm_blend=None), base=base):
-            adjusted[alpha] = asked()
-    verdict = probe_verdict(plain, concept.anchor, adjusted, PROMPT_BETA)
-    return replace(result, probe=plain, adjusted=adjusted, verdict=verdict)
+    plain = asked(PERSONALISED)
+    adjusted = [(arm, asked(arm)) for arm in settings.arms]
+    verdict = probe_verdict(plain, concept.anchor, adjusted)
+    by_name = {arm.name: found for arm, found in adjusted}
+    return replace(result, probe=plain, adjusted=by_name, verdict=verdict)

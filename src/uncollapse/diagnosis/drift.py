@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from ..adjusters import Adjuster, Places, Role
 from ..geometry import angle, norm
@@ -89,7 +90,9 @@ def token_drift(
     ]
 
 
-def _drift(before: InspectedRow, after: InspectedRow, vectors: tuple) -> TokenDrift:
+def _drift(
+    before: InspectedRow, after: InspectedRow, vectors: tuple[Tensor, Tensor, Tensor, float]
+) -> TokenDrift:
     v, c, moved, chance = vectors
     turned, left = angle(v, c), angle(moved, c)
     return TokenDrift(

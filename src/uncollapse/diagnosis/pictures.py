@@ -17,11 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from ..adjustment import Adjustment
 from ..comparison import (
     BASE,
     PERSONALISED,
@@ -32,7 +31,7 @@ from ..comparison import (
     UserPrompt,
     comparing,
 )
-from ..components import has_adapters, tokens_and_encoders
+from ..components import Pipeline, has_adapters, tokens_and_encoders
 from ..concept import Concept
 from ..metrics import Share
 from ..metrics.sets.bootstrap import Interval, mean_interval
@@ -93,22 +92,20 @@ def picture_prompts(contexts: Contexts, count: int = PROMPTS) -> list[UserPrompt
 
 
 def arms_for(
-    pipe: Any, concept: Concept, base: Any = None, adjustment: Adjustment | None = None
+    pipe: Pipeline, concept: Concept, base: Pipeline | None = None, adjusted: Arm | None = None
 ) -> list[Arm]:
     """The base model with the anchor word, where there is one; the concept as it is; and adjusted."""
     arms = [BASE, PERSONALISED] if _has_base(pipe, concept, base) else [PERSONALISED]
-    if adjustment is not None:
-        arms.append(Arm(f"TEA α {adjustment.alpha:g}", adjustment))
-    return arms
+    return arms if adjusted is None else [*arms, adjusted]
 
 
 def draw_pictures(
-    pipe: Any,
+    pipe: Pipeline,
     concept: Concept,
     settings: PictureSettings,
     arms: Sequence[Arm],
     *,
-    base: Any = None,
+    base: Pipeline | None = None,
     on_images: Callable[[int], object] = lambda count: None,
 ) -> Iterator[Pictures]:
     """The pictures as they grow, an arm at a time, so that an interruption loses no arm that was finished.
@@ -156,7 +153,7 @@ def _by_prompt(comparison: Comparison, arm: str, name: str) -> list[float]:
     return [fmean(scores[i : i + seeds]) for i in range(0, len(scores), seeds)]
 
 
-def _has_base(pipe: Any, concept: Concept, base: Any) -> bool:
+def _has_base(pipe: Pipeline, concept: Concept, base: Pipeline | None) -> bool:
     """Whether there is a model to draw the plain word with: another, or this one less what it learned."""
     if base is not None or has_adapters(pipe):
         return True

@@ -1,20 +1,13 @@
-"""The figures of a diagnosis. matplotlib is imported here and nowhere else in this package.
-
-Every function draws one figure and returns it; ``as_svg`` and ``save`` write it. Colours are Okabe and Ito's,
-which stay apart for colour-blind readers; nothing is told by colour alone.
-"""
+"""The figures of a diagnosis, each drawn by a function that returns it."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..output import write_atomically
+from ..reports.figures import BLUE, GREEN, GREY, ORANGE, RED, Plot, new
 from .verdict import HEARD, PRESENCE
 
 if TYPE_CHECKING:
@@ -23,37 +16,36 @@ if TYPE_CHECKING:
     from .diagnose import Diagnosis
     from .prompts import PromptDrift
 
-__all__ = ["FIGURES", "as_svg", "figures", "save"]
+__all__ = ["figures"]
 
-BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8a939e"
-STYLE = {
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.fonttype": "none",
-    "figure.dpi": 110,
+SAYS = {
+    "heard": "How much of the context the denoiser still hears, and how much the concept changes there. "
+    "Bars with 95% intervals over contexts; left of the dotted line on the left the context is "
+    "lost, left of it on the right the subject is.",
+    "norms": "A learned vector right of all words is longer than any of them. Triangles: the special tokens.",
+    "turned": "An undrifted vector lies at the star. Arrows show what the adjustment does.",
+    "leak": "The context's words are the same in both sentences: what moved there has leaked in from the "
+    "concept, or is the text encoder's own change. Box: the middle half of the contexts.",
+    "sentences": "Lines join the same sentence. A concept that drowns its context out draws the triangles "
+    "together.",
 }
 
 
-def figures(d: Diagnosis) -> dict[str, Figure]:
+def figures(d: Diagnosis) -> dict[str, Plot]:
     """The figures that the diagnosis has the data for, by name; of several text encoders "leak-clip_l", …."""
-    drawn = {name: draw(d) for name, (draw, has) in FIGURES.items() if has(d)}
+    drawn = {}
+    if d.probe is not None:
+        drawn["heard"] = Plot(heard(d), SAYS["heard"])
+    if d.tokens and d.word_norms:
+        drawn["norms"] = Plot(norms(d), SAYS["norms"])
+    if d.tokens:
+        drawn["turned"] = Plot(turned(d), SAYS["turned"])
     several = len(d.prompts) > 1
     for encoder, each in d.prompts.items():
         name, title = (f"-{encoder}", f" ({encoder})") if several else ("", "")
-        drawn[f"leak{name}"] = leak(each.drift, title)
-        drawn[f"sentences{name}"] = sentences(each.drift, d, title)
+        drawn[f"leak{name}"] = Plot(leak(each.drift, title), SAYS["leak"])
+        drawn[f"sentences{name}"] = Plot(sentences(each.drift, d, title), SAYS["sentences"])
     return drawn
-
-
-def new(width: float = 6.4, height: float = 3.4, columns: int = 1, rows: int = 1) -> tuple[Figure, Any]:
-    """An empty figure with its axes, in the house's style."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        return figure, figure.subplots(rows, columns)
 
 
 def norms(d: Diagnosis) -> Figure:
@@ -154,10 +146,7 @@ def sentences(drift: PromptDrift, d: Diagnosis, of: str = "") -> Figure:
 
 def heard(d: Diagnosis) -> Figure:
     """What the denoiser hears of the context, as it is and adjusted, with the line of the verdict."""
-    rows = [
-        ("as it is", d.probe),
-        *((f"TEA α {alpha:g}", each) for alpha, each in sorted(d.adjusted.items())),
-    ]
+    rows = [("as it is", d.probe), *d.adjusted.items()]
     figure, both = new(6.8, 1.5 + 0.36 * len(rows), columns=2)
     for axes, name, line, title in (
         (both[0], "heard", HEARD, "Context heard"),
@@ -176,24 +165,3 @@ def heard(d: Diagnosis) -> Figure:
         axes.set_title(title)
         axes.set_xlabel(f"dotted: the verdict's line, {line:g}", fontsize=9)
     return figure
-
-
-Drawing = tuple[Callable[["Diagnosis"], "Figure"], Callable[["Diagnosis"], bool]]
-FIGURES: dict[str, Drawing] = {
-    "heard": (heard, lambda d: d.probe is not None),
-    "norms": (norms, lambda d: bool(d.tokens and d.word_norms)),
-    "turned": (turned, lambda d: bool(d.tokens)),
-}
-
-
-def as_svg(figure: Figure) -> str:
-    """The figure as an SVG element, to stand in a page."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Write the figure in the format of the name's ending: PNG, SVG."""
-    return write_atomically(path, lambda scratch: figure.savefig(scratch, format=path.suffix[1:], dpi=150))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,7 +34,7 @@ def read_previews(folder: Path) -> tuple[dict[int, Image], str, list[str]]:
     return pictures, prompt, notes
 
 
-def _asked(info: dict) -> str:
+def _asked(info: dict[Any, Any]) -> str:
     """The prompt, as ``output.save_png`` keeps it."""
     about = json.loads(info.get("uncollapse", "{}"))
     return str(about.get("prompt", "")) if isinstance(about, dict) else ""

@@ -31,13 +31,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..components import DENOISERS, denoiser, without_adapters
+from ..comparison import Arm
+from ..components import DENOISERS, Pipeline, denoiser, without_adapters
 from ..concept import Concept
 from ..errors import PipelineError
 from ..metrics.sets.bootstrap import Interval, mean_interval
 from ..pipelines.encoder_calls import routing
 
-__all__ = ["Probe", "ProbeSettings", "Response", "base_response", "probe", "response"]
+__all__ = ["Probe", "ProbeSettings", "Response", "arm_response", "base_response", "probe", "response"]
 
 BARE = "a photo of {}"
 
@@ -122,7 +123,11 @@ def probe(ours: Response, base: Response) -> Probe:
 
 
 def response(
-    pipe: Any, subject: str, templates: Sequence[str], settings: ProbeSettings | None = None, bare: str = BARE
+    pipe: Pipeline,
+    subject: str,
+    templates: Sequence[str],
+    settings: ProbeSettings | None = None,
+    bare: str = BARE,
 ) -> Response:
     """What ``pipe`` predicts for a subject in each context, and in none.
 
@@ -140,11 +145,11 @@ def response(
 
 
 def base_response(
-    pipe: Any,
+    pipe: Pipeline,
     concept: Concept,
     templates: Sequence[str],
     settings: ProbeSettings | None = None,
-    base: Any = None,
+    base: Pipeline | None = None,
     bare: str = BARE,
 ) -> Response:
     """The base model's response to the anchor word: of ``base``, or of ``pipe`` with its adapters off."""
@@ -154,6 +159,27 @@ def base_response(
         return response(pipe, concept.anchor, templates, settings, bare)
 
 
+def arm_response(
+    pipe: Pipeline,
+    concept: Concept,
+    arm: Arm,
+    templates: Sequence[str],
+    settings: ProbeSettings | None = None,
+    base: Pipeline | None = None,
+) -> Response:
+    """What is predicted while ``arm`` is in force, for what it asks for; its call's arguments play no part.
+
+    Args:
+        pipe: with the concept in it; left as it was found.
+        templates, settings: as for ``response``.
+        base: a pipeline that was never fine-tuned; None for ``pipe`` with its adapters off.
+
+    Raises: PipelineError.
+    """
+    with arm.drawing(pipe, concept, base) as drawer:
+        return response(drawer, arm.asked(concept, "{}"), templates, settings)
+
+
 class _Heard(Exception):  # noqa: N818
     """Carries the predictions out of the pipeline's call."""
 
@@ -161,15 +187,15 @@ class _Heard(Exception):  # noqa: N818
         self.predictions = predictions
 
 
-def _predictions(pipe: Any, prompts: Sequence[str], settings: ProbeSettings) -> Iterator[Tensor]:
+def _predictions(pipe: Pipeline, prompts: Sequence[str], settings: ProbeSettings) -> Iterator[Tensor]:
     """``[probes, values]`` for each prompt."""
     size = settings.batch_size
     for start in range(0, len(prompts), size):
         yield from _batch(pipe, list(prompts[start : start + size]), settings)
 
 
-def _batch(pipe: Any, prompts: list[str], settings: ProbeSettings) -> Tensor:
-    def route(name: str, forward: Callable, args: tuple, kwargs: dict) -> Any:
+def _batch(pipe: Pipeline, prompts: list[str], settings: ProbeSettings) -> Tensor:
+    def route(name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if name not in DENOISERS:
             return forward(*args, **kwargs)
         bound = inspect.signature(forward).bind(*args, **kwargs)
@@ -192,7 +218,11 @@ def _batch(pipe: Any, prompts: list[str], settings: ProbeSettings) -> Tensor:
 
 
 def _probed(
-    pipe: Any, forward: Callable, bound: inspect.BoundArguments, count: int, settings: ProbeSettings
+    pipe: Pipeline,
+    forward: Callable[..., Any],
+    bound: inspect.BoundArguments,
+    count: int,
+    settings: ProbeSettings,
 ) -> Tensor:
     """The denoiser's answers to the pipeline's own arguments, ``[prompts, probes, values]``."""
     sample = next(iter(bound.arguments))
@@ -211,12 +241,12 @@ def _probed(
     return torch.stack(answers, 1)
 
 
-def _noise_level(pipe: Any, share: float) -> float:
+def _noise_level(pipe: Pipeline, share: float) -> float:
     """The noise's share of x_t: the variance is kept in diffusion, flow mixes straight."""
     return share if "FlowMatch" in type(pipe.scheduler).__name__ else 1.0
 
 
-def _without_guidance(pipe: Any) -> dict[str, float]:
+def _without_guidance(pipe: Pipeline) -> dict[str, float]:
     """Guidance off, where it is done by a second denoiser call and not by an input of the denoiser."""
     guided_inside = getattr(getattr(denoiser(pipe), "config", None), "guidance_embeds", False)
     takes_it = "guidance_scale" in inspect.signature(type(pipe).__call__).parameters
@@ -224,7 +254,7 @@ def _without_guidance(pipe: Any) -> dict[str, float]:
 
 
 @contextmanager
-def _silent(pipe: Any) -> Iterator[None]:
+def _silent(pipe: Pipeline) -> Iterator[None]:
     """Without the bar of a run that is cut short."""
     earlier = dict(getattr(pipe, "_progress_bar_config", {}))
     pipe.set_progress_bar_config(**earlier | {"disable": True})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..components import Pipeline
 from ..concept import Concept
 from ..errors import EmbeddingError
 from ..metrics.sets.bootstrap import Interval, mean_interval, set_intervals
@@ -48,10 +48,10 @@ class PromptFigures:
 
 
 def prompt_figures(
-    pipe: Any,
+    pipe: Pipeline,
     concept: Concept,
     contexts: Contexts,
-    base: Any = None,
+    base: Pipeline | None = None,
     encoder: str | None = None,
     as_published: bool = False,
 ) -> PromptFigures:

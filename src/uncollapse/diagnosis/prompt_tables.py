@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..metrics.sets.published import WARNINGS
-from ..reports.page import number, range_of, with_interval
+from ..reports.table import Cell, Table, range_of
 from .diagnose import Diagnosis
 from .prompt_figures import PromptFigures
 
@@ -28,62 +26,60 @@ SPREAD_ROWS = (
 )
 
 
-def prompt_tables(d: Diagnosis, known: PromptFigures, of: str) -> list[dict[str, Any]]:
+def prompt_tables(d: Diagnosis, known: PromptFigures, of: str) -> list[Table]:
     """Drift, distances and spread, by the text encoder ``of``."""
-    drift = [
-        ["the context's words", with_interval(known.context)],
-        ["the concept's own words", with_interval(known.concept)],
-        ["the whole sentence (last token)", with_interval(known.pooled)],
+    by = f", by{of}" if of else ""
+    return [
+        _drift(known, f"Text encoder{of}: drift, 1 − cosine, over {d.contexts} contexts"),
+        _between(known, f"Between the sentences with “{d.placeholder}” and with “{d.anchor}”{by}"),
+        _within(known, f"Spread of the sentences{by}", f"“{d.placeholder}”", f"“{d.anchor}”"),
+    ]
+
+
+def _drift(known: PromptFigures, title: str) -> Table:
+    rows: list[list[Cell]] = [
+        ["the context's words", known.context],
+        ["the concept's own words", known.concept],
+        ["the whole sentence (last token)", known.pooled],
         ["norms, with the concept ÷ with the anchor", f"{known.norm_ratio.value:.4f}"],
     ]
-    between = [
+    return Table(title, ["of", "mean [95% interval]"], rows)
+
+
+def _between(known: PromptFigures, title: str) -> Table:
+    rows = [
         [
-            title,
-            number(getattr(known.between, name)),
+            name_of,
+            getattr(known.between, name),
             range_of(known.intervals.get(name)),
             unit,
             *_published(known, "between", name),
         ]
-        for name, title, unit in ROWS
+        for name, name_of, unit in ROWS
     ]
-    within = [
+    head = ["distance", "", "95% interval", "unit", *(["paper's"] if known.published else [])]
+    warnings = [f"Paper's {name}: {text}" for name, text in WARNINGS.items()] if known.published else []
+    return Table(title, head, rows, [*known.notes, *known.between.notes, *warnings])
+
+
+def _within(known: PromptFigures, title: str, ours: str, theirs: str) -> Table:
+    rows = [
         [
-            title,
-            number(getattr(known.within, name)),
-            number(getattr(known.within_anchor, name)),
+            name_of,
+            getattr(known.within, name),
+            getattr(known.within_anchor, name),
             unit,
             *_published(known, "within", name),
         ]
-        for name, title, unit in SPREAD_ROWS
+        for name, name_of, unit in SPREAD_ROWS
     ]
-    by = f", by{of}" if of else ""
-    more = ["paper's"] if known.published else []
-    warnings = [f"Paper's {name}: {text}" for name, text in WARNINGS.items()] if known.published else []
-    spread_notes = [*known.within.notes, *known.within_anchor.notes]
-    return [
-        {
-            "title": f"Text encoder{of}: drift, 1 − cosine, over {d.contexts} contexts",
-            "head": ["of", "mean [95% interval]"],
-            "rows": drift,
-            "notes": [],
-        },
-        {
-            "title": f"Between the sentences with “{d.placeholder}” and with “{d.anchor}”{by}",
-            "head": ["distance", "", "95% interval", "unit", *more],
-            "rows": between,
-            "notes": [*known.notes, *known.between.notes, *warnings],
-        },
-        {
-            "title": f"Spread of the sentences{by}",
-            "head": ["measure", f"“{d.placeholder}”", f"“{d.anchor}”", "unit", *more],
-            "rows": within,
-            "notes": spread_notes,
-        },
-    ]
+    head = ["measure", ours, theirs, "unit", *(["paper's"] if known.published else [])]
+    return Table(title, head, rows, [*known.within.notes, *known.within_anchor.notes])
 
 
-def _published(known: PromptFigures, sets: str, name: str) -> list[str]:
+def _published(known: PromptFigures, sets: str, name: str) -> list[Cell]:
+    """The paper's figure; nothing where it has none."""
     if not known.published:
         return []
     value = getattr(known.published[sets], name, None)
-    return ["" if value is None else number(value)]
+    return ["" if value is None else value]

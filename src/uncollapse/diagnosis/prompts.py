@@ -19,15 +19,15 @@ Source: arXiv:2506.22685 (P_V*, P_c); the pairing and the three kinds of token a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..adjusters import Adjuster, Places, Role
 from ..alignment import ALONE, locate, pair_tokens, phrase_of_tokens
-from ..components import FAMILIES, TextEncoder, Tokenizer, encoders_of
+from ..components import FAMILIES, Pipeline, TextEncoder, Tokenizer, encoders_of
 from ..concept import Concept
 from ..errors import PipelineError
 from ..geometry import norm
@@ -35,13 +35,22 @@ from ..pipelines.anchor_encoder import base_encoder
 from ..placeholders import learned_tokens, substitute
 from .contexts import Contexts
 
-__all__ = ["Encoded", "PromptDrift", "encode", "encode_both", "encoder_of", "prompt_drift", "token_counts"]
+__all__ = [
+    "EncodedSentence",
+    "PromptDrift",
+    "adjusted_ends",
+    "encode",
+    "encode_both",
+    "encoder_of",
+    "prompt_drift",
+    "token_counts",
+]
 
 TOKENS_AT_ONCE = 4096  # rows × length: 64 sentences of 64 tokens
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedSentence:
     """One sentence as a text encoder hears it.
 
     Args:
@@ -75,7 +84,7 @@ class PromptDrift:
     Q: Tensor
 
 
-def encoder_of(pipe: Any, name: str | None = None) -> tuple[Tokenizer, TextEncoder]:
+def encoder_of(pipe: Pipeline, name: str | None = None) -> tuple[Tokenizer, TextEncoder]:
     """A tokenizer and text encoder that can be diagnosed, a CLIP or a T5: by its name in ``encoders_of``, or
     the pipeline's first.
 
@@ -92,14 +101,14 @@ def encoder_of(pipe: Any, name: str | None = None) -> tuple[Tokenizer, TextEncod
     return tokenizer, encoder
 
 
-def token_counts(pipe: Any, name: str | None = None) -> tuple[Any, int]:
+def token_counts(pipe: Pipeline, name: str | None = None) -> tuple[Callable[[str], int], int]:
     """How many tokens a sentence has for a text encoder, as a function; and how many it takes."""
     tokenizer, _ = encoder_of(pipe, name)
     return (lambda text: len(_ids(tokenizer, _spelled(tokenizer, text)))), tokenizer.model_max_length
 
 
 @torch.inference_mode()
-def encode(tokenizer: Any, encoder: TextEncoder, sentences: Sequence[str]) -> list[Encoded]:
+def encode(tokenizer: Tokenizer, encoder: TextEncoder, sentences: Sequence[str]) -> list[EncodedSentence]:
     """Every sentence without padding: those of one length together, shortest first, at no waste."""
     texts = [_spelled(tokenizer, sentence) for sentence in sentences]
     rows = [tuple(_ids(tokenizer, text)) for text in texts]
@@ -108,11 +117,13 @@ def encode(tokenizer: Any, encoder: TextEncoder, sentences: Sequence[str]) -> li
         ids = torch.tensor([rows[i] for i in batch], device=_device(encoder))
         hidden = encoder(input_ids=ids).last_hidden_state.cpu()
         vectors |= dict(zip(batch, hidden, strict=True))
-    return [Encoded(text, row, vectors[i]) for i, (text, row) in enumerate(zip(texts, rows, strict=True))]
+    return [
+        EncodedSentence(text, row, vectors[i]) for i, (text, row) in enumerate(zip(texts, rows, strict=True))
+    ]
 
 
 def prompt_drift(
-    tokenizer: Any, concept: Concept, ours: Sequence[Encoded], base: Sequence[Encoded]
+    tokenizer: Tokenizer, concept: Concept, ours: Sequence[EncodedSentence], base: Sequence[EncodedSentence]
 ) -> PromptDrift:
     """Compare sentences with V* (``ours``) with the same with the anchor (``base``), pair by pair.
 
@@ -126,8 +137,12 @@ def prompt_drift(
 
 
 def encode_both(
-    pipe: Any, concept: Concept, contexts: Contexts, base: Any = None, encoder: str | None = None
-) -> tuple[list[Encoded], list[Encoded]]:
+    pipe: Pipeline,
+    concept: Concept,
+    contexts: Contexts,
+    base: Pipeline | None = None,
+    encoder: str | None = None,
+) -> tuple[list[EncodedSentence], list[EncodedSentence]]:
     """The contexts with V* by the pipeline's encoder, and with the anchor by the base's (adapters off).
 
     ``encoder``: which, as for ``encoder_of``.
@@ -139,8 +154,51 @@ def encode_both(
         return encoded, encode(tokenizer, theirs, contexts.about(concept.anchor))
 
 
-def _compared(tokenizer: Any, concept: Concept, ours: Encoded, base: Encoded) -> tuple[float, ...]:
-    """Drift of the context's words, of the concept's, of EOS, and the ratio of norms."""
+def adjusted_ends(
+    tokenizer: Tokenizer,
+    concept: Concept,
+    ours: Sequence[EncodedSentence],
+    base: Sequence[EncodedSentence],
+    adjuster: Adjuster,
+) -> Tensor:
+    """The last token's vectors as an adjuster leaves them, ``[contexts, dim]``.
+
+    It is given each sentence with V* whole, beside the same with the anchor, partner by partner.
+
+    Raises: PipelineError, as ``prompt_drift``.
+    """
+    return torch.stack(
+        [
+            adjuster.adjust(one.vectors.float(), other.vectors[pairs.partners].float(), pairs.places)[-1]
+            for one, other in zip(ours, base, strict=True)
+            for pairs in [_paired(tokenizer, concept, one, other)]
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """For each token of a sentence with V* its partner in the one with the anchor, or ``ALONE``; and whether
+    it is one of the concept's own, or no word at all (BOS, EOS)."""
+
+    partners: Tensor
+    own: Tensor
+    special: Tensor
+
+    @property
+    def words(self) -> Tensor:
+        """Those that can be compared."""
+        return ~self.special & (self.partners != ALONE)
+
+    @property
+    def places(self) -> Places:
+        role = torch.full_like(self.partners, int(Role.CONTEXT), dtype=torch.int8)
+        role[self.own], role[self.special], alone = Role.CONCEPT, Role.REST, self.partners == ALONE
+        role[alone] = Role.NONE
+        return Places(role, ~alone)
+
+
+def _paired(tokenizer: Tokenizer, concept: Concept, ours: EncodedSentence, base: EncodedSentence) -> _Pairs:
     placeholder = _spelled(tokenizer, concept.placeholder)
     twin = substitute(ours.text, [(placeholder, concept.anchor)])
     tokens, twins = locate(tokenizer, ours.ids, ours.text), locate(tokenizer, base.ids, twin.new_text)
@@ -149,17 +207,26 @@ def _compared(tokenizer: Any, concept: Concept, ours: Encoded, base: Encoded) ->
             f"prompt_drift(): {base.text!r} is not {ours.text!r} with '{concept.anchor}' for "
             f"'{concept.placeholder}', so their words cannot be paired. Encode the same contexts for both."
         )
-    partners = torch.tensor(pair_tokens(tokens, twin.spans, twins, twin.new_spans))
-    phrase = torch.tensor(phrase_of_tokens(tokens, twin.spans))
-    word = ~torch.tensor(tokens.special) & (partners != ALONE)
-    h, h0 = ours.vectors.double(), base.vectors.double()[partners]
+    return _Pairs(
+        torch.tensor(pair_tokens(tokens, twin.spans, twins, twin.new_spans)),
+        torch.tensor(phrase_of_tokens(tokens, twin.spans)) != ALONE,
+        torch.tensor(tokens.special),
+    )
+
+
+def _compared(
+    tokenizer: Tokenizer, concept: Concept, ours: EncodedSentence, base: EncodedSentence
+) -> tuple[float, ...]:
+    """Drift of the context's words, of the concept's, of EOS, and the ratio of norms."""
+    pairs = _paired(tokenizer, concept, ours, base)
+    words, own = pairs.words, pairs.own
+    h, h0 = ours.vectors.double(), base.vectors.double()[pairs.partners]
     drift = 1 - torch.cosine_similarity(h, h0, dim=-1)
-    ratio = norm(h[word]) / norm(h0[word])
-    parts = (drift[word & (phrase == ALONE)], drift[word & (phrase != ALONE)], drift[-1:], ratio)
-    return tuple(part.mean().item() for part in parts)
+    ratio = norm(h[words]) / norm(h0[words])
+    return tuple(part.mean().item() for part in (drift[words & ~own], drift[words & own], drift[-1:], ratio))
 
 
-def _spelled(tokenizer: Any, text: str) -> str:
+def _spelled(tokenizer: Tokenizer, text: str) -> str:
     """Learned tokens of several vectors written out, ``<t> <t>_1``, as diffusers does."""
     for word in set(text.split()):
         names = learned_tokens(tokenizer, word) if word.startswith("<") else []
@@ -168,8 +235,9 @@ def _spelled(tokenizer: Any, text: str) -> str:
     return text
 
 
-def _ids(tokenizer: Any, text: str) -> list[int]:
-    return tokenizer(text)["input_ids"]
+def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
+    ids: list[int] = tokenizer(text)["input_ids"]
+    return ids
 
 
 def _device(encoder: TextEncoder) -> torch.device:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from ..comparison.report import alternative_text
-from ..comparison.summary import sentence
-from ..output import save_text
-from ..reports.page import Drawing, number, rendered, save_figures, save_sheet, with_interval
+from ..output import save_json, save_text
+from ..reports.page import Drawing, Finding, as_drawing, drawings, rendered, save_image
+from ..reports.table import Table
+from . import plots
 from .diagnose import Diagnosis
-from .pictures import Pictures, counted, figures
+from .pictures import Pictures
 from .prompt_tables import prompt_tables
 from .results import as_json
+from .tables import learned_vectors, overview, pictures_by_arm
+from .verdict import Verdict
 
-__all__ = ["page", "save_diagnosis"]
+__all__ = ["MANUAL", "page", "save_diagnosis"]
+
+MANUAL = "docs/diagnosis.md"
+TONES: dict[str, Literal["good", "bad", "odd"]] = {
+    "healthy": "good",
+    "dominating": "bad",
+    "drifted": "bad",
+    "overlooked": "odd",
+}
 
 
 def save_diagnosis(found: Sequence[Diagnosis], folder: Path) -> dict[str, Path]:
@@ -24,127 +34,60 @@ def save_diagnosis(found: Sequence[Diagnosis], folder: Path) -> dict[str, Path]:
 
     Raises: OutputError.
     """
-    from . import plots
-
     data = {"diagnoses": [as_json(each) for each in found]}
-    files = {"results": save_text(json.dumps(data, ensure_ascii=False, indent=1), folder / "diagnosis.json")}
-    drawings: list[Drawing] = []
+    files = {"results": save_json(data, folder / "diagnosis.json")}
+    shown: list[Drawing] = []
     if len(found) == 1:
-        drawings += save_figures(plots.figures(found[0]), folder)
+        shown += drawings(plots.figures(found[0]), folder)
         if found[0].pictures is not None:
-            drawings.append(_sheet(found[0].pictures, folder))
-            files["pictures"] = folder / "pictures.png"
-    files["report"] = save_text(page(found, drawings), folder / "report.html")
+            drawing, files["pictures"] = _sheet(found[0].pictures, folder)
+            shown.append(drawing)
+    files["report"] = save_text(page(found, shown), folder / "report.html")
     return files
 
 
-def _sheet(pictures: Pictures, folder: Path) -> Drawing:
+def _sheet(pictures: Pictures, folder: Path) -> tuple[Drawing, Path]:
     from ..comparison.contact_sheet import contact_sheet
 
     prompts = len(pictures.comparison.prompts)
     sheet = contact_sheet(pictures.comparison, pictures.settings.references, prompts)
-    return save_sheet(sheet, "pictures", alternative_text(pictures.comparison), folder)
+    caption = "The first seed of each prompt. Pictures in a row share one seed."
+    drawing = as_drawing(sheet, "pictures", alternative_text(pictures.comparison), caption)
+    return drawing, save_image(sheet, folder / "pictures.png")
 
 
-def page(found: Sequence[Diagnosis], drawings: Sequence[Drawing] = ()) -> str:
+def page(found: Sequence[Diagnosis], figures: Sequence[Drawing] = ()) -> str:
     """The report as HTML text."""
     one = found[0] if len(found) == 1 else None
     if one is None:
-        return rendered(f"Diagnosis of {len(found)} embeddings", tables=[_overview(found)])
+        title = f"Diagnosis of {len(found)} embeddings"
+        return rendered(title, tables=[overview(found)], manual=MANUAL)
     contexts = f", {one.contexts}" if one.contexts else ""
     return rendered(
         f"Diagnosis of “{one.placeholder}”",
         lead=f"{one.subject}, anchor “{one.anchor}”{contexts}.",
-        verdict=one.verdict,
+        finding=_finding(one.verdict) if one.verdict else None,
         notes=one.notes,
-        figures=drawings,
+        figures=figures,
         tables=_tables(one),
+        manual=MANUAL,
     )
 
 
-def _overview(found: Sequence[Diagnosis]) -> dict[str, Any]:
-    """A line a file."""
-    rows = [
-        [
-            d.subject,
-            d.placeholder,
-            d.anchor,
-            d.verdict.word if d.verdict else "–",
-            str(len(d.tokens)),
-            number(max(row.norm_ratio for row in d.tokens)),
-            number(min(row.cosine for row in d.tokens)),
-        ]
-        for d in found
-    ]
-    head = ["file", "placeholder", "anchor", "verdict", "vectors", "longest × anchor's norm", "lowest cosine"]
-    return {"title": "Overview", "head": head, "rows": rows, "notes": []}
+def _finding(verdict: Verdict) -> Finding:
+    advice = verdict.advice
+    proposal = f"Try {advice.strength}, anchor “{advice.anchor}”. {advice.expect}" if advice else ""
+    return Finding(
+        verdict.word, verdict.rests_on, verdict.reasons, proposal, tone=TONES.get(verdict.word, "")
+    )
 
 
-def _tables(d: Diagnosis) -> list[dict[str, Any]]:
+def _tables(d: Diagnosis) -> list[Table]:
     tables = []
     if d.pictures is not None:
-        tables.append(_picture_table(d.pictures))
+        tables.append(pictures_by_arm(d.pictures))
     if d.tokens:
-        tables.append(_token_table(d))
+        tables.append(learned_vectors(d))
     for name, each in d.prompts.items():
         tables += prompt_tables(d, each, f" {name}" if len(d.prompts) > 1 else "")
     return tables
-
-
-def _picture_table(pictures: Pictures) -> dict[str, Any]:
-    """A line a score, a column an arm; every line with its unit and whose figure it is."""
-    comparison = pictures.comparison
-    arms = {arm.name: figures(comparison, arm.name) for arm in comparison.arms}
-    rows = [
-        [
-            score.paper_title,
-            *(with_interval(each[score.name]) for each in arms.values()),
-            score.unit,
-            pictures.settings.sources.get(score.name, ""),
-        ]
-        for score in comparison.scores
-    ]
-    return {
-        "title": f"Pictures: {counted(comparison)} a column",
-        "head": ["of", *(arm.title(comparison.concept) for arm in comparison.arms), "unit", "by"],
-        "rows": rows,
-        "notes": [
-            sentence(comparison),
-            "[ ]: 95% interval; of a cosine over contexts, of what is kept over pictures (Wilson's). All "
-            "columns share prompts and seeds.",
-        ],
-    }
-
-
-def _token_table(d: Diagnosis) -> dict[str, Any]:
-    head = [
-        "vector",
-        "norm",
-        "× anchor's",
-        "percentile",
-        "angle",
-        "cosine",
-        "nearest words",
-        "after adjusting",
-    ]
-    rows = [
-        [
-            f"{row.before.encoder} {row.before.row}",
-            number(row.before.norm),
-            number(row.norm_ratio),
-            f"{row.before.norm_percentile:.0f}",
-            number(row.angle),
-            number(row.cosine),
-            ", ".join(f"{word} {cosine:.2f}" for word, cosine in row.before.nearest),
-            ", ".join(f"{word} {cosine:.2f}" for word, cosine in row.after.nearest),
-        ]
-        for row in d.tokens
-    ]
-    note = "Percentile: how many per cent of the vocabulary's words are shorter. Angles are radians."
-    marks = "; ".join(f"{m.token} {m.norm:.2f} (percentile {m.percentile:.0f})" for m in d.landmarks)
-    return {
-        "title": "Learned vectors",
-        "head": head,
-        "rows": rows,
-        "notes": [note, f"Special tokens: {marks}."],
-    }

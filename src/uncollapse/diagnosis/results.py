@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from ..comparison.arms import settings_of
 from ..comparison.summary import as_json as comparison_json
 from ..metrics.sets.published import WARNINGS
+from ..output import plain
 from .pictures import Pictures, figures
 from .probe import Probe
 from .prompt_figures import PromptFigures
 
 if TYPE_CHECKING:
     from .diagnose import Diagnosis
+    from .verdict import Verdict
 
-__all__ = ["as_json", "pictures_json", "plain"]
+__all__ = ["as_json", "pictures_json"]
 
 
 def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    """All of it but the vectors, ready for ``json.dumps``; ``nan`` becomes ``None``."""
+    """All of it but the vectors, ready for ``json.dumps``; ``nan`` and infinities become ``None``."""
     d = diagnosis
-    return plain(
+    data: dict[str, Any] = plain(
         {
             "subject": d.subject,
             "placeholder": d.placeholder,
             "anchor": d.anchor,
-            "verdict": asdict(d.verdict) if d.verdict else None,
+            "verdict": _verdict_json(d.verdict) if d.verdict else None,
             "tokens": [asdict(row) for row in d.tokens],
             "landmarks": [asdict(mark) for mark in d.landmarks],
             "contexts": d.contexts,
             "prompts": {name: _prompt_json(each) for name, each in d.prompts.items()},
             "probe": _probe_json(d.probe) if d.probe else None,
-            "adjusted": {f"{alpha:g}": _probe_json(each) for alpha, each in d.adjusted.items()},
+            "adjusted": {arm: _probe_json(each) for arm, each in d.adjusted.items()},
             "pictures": pictures_json(d.pictures) if d.pictures else None,
             "notes": list(d.notes),
         }
     )
+    return data
+
+
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """With the settings of the arm that is proposed beside the anchor."""
+    a, said = verdict.advice, asdict(replace(verdict, advice=None))
+    if a is None:
+        return said
+    settings = settings_of(a.arm.adjuster) if a.arm.adjuster else {}
+    return said | {"advice": {"anchor": a.anchor, "arm": a.arm.name, **settings, "expect": a.expect}}
 
 
 def _probe_json(found: Probe) -> dict[str, Any]:
@@ -71,12 +82,3 @@ def pictures_json(pictures: Pictures) -> dict[str, Any]:
             for score in comparison.scores
         },
     )
-
-
-def plain(value: Any) -> Any:
-    """JSON has no ``nan``."""
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,25 +1,24 @@
-"""What a text encoder makes of the concept at one checkpoint: drift, distances, spread, with and without TEA.
+"""What a text encoder makes of the concept at one checkpoint: drift, distances, spread, by an arm too.
 
 The spread is that of P_V* as a share of P_c's: 1, the sentences are as unlike each other as those of the
 plain word; 0, all are alike. So all its measures go on one axis; of the Gaussian's entropy it is
 exp(H(P) − H(Q)), the ratio of widths.
 
-At prompt level an adjustment turns a sentence's last token toward that of its twin with the anchor word,
-which is the row of Q, and so it is computed from the two. At token level the rows themselves change, and
-the sentences are encoded anew.
+At prompt level an adjuster moves a sentence's last token, given the sentence and its twin with the anchor
+word, and so it is computed from the two. At token level the rows themselves change, and the sentences are
+encoded anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..adjusters import Places, Role
-from ..components import tokens_and_encoders
+from ..comparison import Arm
+from ..components import Pipeline, tokens_and_encoders
 from ..concept import Concept
 from ..metrics.sets.bootstrap import Interval, mean_interval, set_intervals
 from ..metrics.sets.distances import distances
@@ -27,42 +26,64 @@ from ..metrics.sets.spread import set_spread
 from ..placeholders import is_learned
 from .contexts import Contexts
 from .prompt_figures import mean_of_known
-from .prompts import Encoded, PromptDrift, encode, encoder_of, prompt_drift
+from .prompts import EncodedSentence, PromptDrift, adjusted_ends, encode, encoder_of, prompt_drift
 
-__all__ = ["DISTANCES", "SPREADS", "TEA", "adjusted", "drift_of", "text_values"]
+__all__ = ["DISTANCES", "MOVED", "SPREADS", "Reading", "adjusted", "reading", "text_values"]
 
-TEA = " with TEA"
 DISTANCES = ("euclidean", "hausdorff", "energy", "mahalanobis", "kl", "mmd")
 SPREADS = ("spread", "spread, mmd", "spread, hausdorff", "spread, mahalanobis", "spread, entropy")
+MOVED = ("pooled drift", *DISTANCES, *SPREADS)  # by an arm; those of single words may not be
 
 
-def drift_of(
-    pipe: Any, concept: Concept, contexts: Contexts, anchors: Sequence[Encoded], encoder: str
-) -> PromptDrift:
-    """The contexts with V*, by the pipeline as it is, beside ``anchors``."""
-    tokenizer, ours = encoder_of(pipe, encoder)
-    return prompt_drift(
-        tokenizer, concept, encode(tokenizer, ours, contexts.about(concept.placeholder)), anchors
-    )
+@dataclass(frozen=True)
+class Reading:
+    """The contexts as one text encoder hears them.
+
+    Args:
+        encoder: its name.
+        concept, contexts: what was asked.
+        ours, anchors: the sentences with V* and with the plain word.
+        drift: of the first from the second.
+    """
+
+    encoder: str
+    concept: Concept
+    contexts: Contexts
+    ours: Sequence[EncodedSentence]
+    anchors: Sequence[EncodedSentence]
+    drift: PromptDrift
 
 
-def adjusted(
-    drift: PromptDrift,
-    pipe: Any,
-    concept: Concept,
-    contexts: Contexts,
-    anchors: Sequence[Encoded],
-    encoder: str,
-) -> PromptDrift:
-    """The same with the concept's adjustment, which is in force in ``pipe``.
+def reading(
+    pipe: Pipeline, concept: Concept, contexts: Contexts, anchors: Sequence[EncodedSentence], encoder: str
+) -> Reading:
+    """The contexts with V*, by the pipeline as it is, beside ``anchors``.
+
+    Raises: PipelineError.
+    """
+    tokenizer, own = encoder_of(pipe, encoder)
+    ours = encode(tokenizer, own, contexts.about(concept.placeholder))
+    drift = prompt_drift(tokenizer, concept, ours, anchors)
+    return Reading(encoder, concept, contexts, ours, anchors, drift)
+
+
+def adjusted(read: Reading, pipe: Pipeline, arm: Arm) -> PromptDrift:
+    """The same by an arm, which is in force in ``pipe``.
 
     At prompt level only the last tokens are adjusted: the drift of single words is left as it was.
+
+    Raises: PipelineError.
     """
-    if any(is_learned(tokenizer, concept.placeholder) for tokenizer, _ in tokens_and_encoders(pipe)):
-        return drift_of(pipe, concept, contexts, anchors, encoder)
-    P = concept.adjuster.adjust(drift.P, drift.Q, Places.all(Role.REST, drift.P))
-    pooled = 1 - torch.cosine_similarity(P.double(), drift.Q.double(), dim=-1)
-    return replace(drift, P=P, pooled=pooled)
+    placeholder = read.concept.placeholder
+    learned = any(is_learned(tokenizer, placeholder) for tokenizer, _ in tokens_and_encoders(pipe))
+    if learned or type(arm) is not Arm:  # rows change before they are encoded; others do as they like
+        read = reading(pipe, read.concept, read.contexts, read.anchors, read.encoder)
+    if learned or arm.adjuster is None:
+        return read.drift
+    tokenizer, _ = encoder_of(pipe, read.encoder)
+    P = adjusted_ends(tokenizer, read.concept, read.ours, read.anchors, arm.adjuster)
+    pooled = 1 - torch.cosine_similarity(P.double(), read.drift.Q.double(), dim=-1)
+    return replace(read.drift, P=P, pooled=pooled)
 
 
 def text_values(drift: PromptDrift) -> dict[str, Interval]:

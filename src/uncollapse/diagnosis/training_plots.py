@@ -1,28 +1,27 @@
 """The figures of a training: curves over its steps, and its pictures as small multiples.
 
 Everything an adjustment moves is drawn with it on the same axis, dashed. Bands are 95 % intervals over
-contexts; a statistic without one is a bare line.
+contexts; a statistic without one is a bare line. Captions are here too, in ``SAYS``.
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from ..metrics.scores import present
-from .plots import BLUE, GREEN, GREY, ORANGE, RED, new
-from .text_curves import TEA
+from ..metrics.sets.bootstrap import Interval
+from ..reports.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Plot, new
+from .points import Measured, TrainingDiagnosis
 from .verdict import HEARD
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-    from ..metrics.sets.bootstrap import Interval
-    from .training import TrainingDiagnosis
-
-__all__ = ["curves", "filmstrip", "picture_rows", "preview_row", "text_curves"]
+__all__ = ["Row", "curves", "figures", "filmstrip", "picture_rows", "preview_row", "text_curves"]
 
 WIDE, HIGH = 3.3, 2.6  # inches a panel
 MOST_COLUMNS, MOST_PROMPTS = 10, 4
@@ -34,6 +33,17 @@ DISTANCE_UNITS = {
     "kl": ("Gaussian KL", "nats per dimension"),
     "mmd": ("Squared MMD", "0 to 2"),
 }
+SAYS = {
+    "training": "Over the steps, with 95% bands over contexts (of what is kept: over pictures). Dashed: "
+    "with an adjustment. Below the dotted line the context is lost; the upright line is where "
+    "the lower level begins, if there is one.",
+    "text": "The sentences with the concept beside those with the plain word, by their last token, with"
+    " 95% bands over contexts where a statistic has one. Dashed: with an adjustment. Spread 1: "
+    "as unlike each other as with the plain word.",
+    "filmstrip": "The first seed of some prompts at some steps; under each row, in green, the same with an "
+    "adjustment.",
+    "previews": "The previews that the training left, at some steps.",
+}
 SPREAD_TITLES = {
     "spread": "Spread: Euclidean",
     "spread, mmd": "Spread: kernel variance",
@@ -43,53 +53,71 @@ SPREAD_TITLES = {
 }
 
 
-def curves(found: TrainingDiagnosis) -> Figure:
+def figures(found: TrainingDiagnosis, previews: Mapping[int, Image], prompt: str) -> dict[str, Plot]:
+    """All of them by name: "training", "filmstrip" or else "previews", "text"; of several text encoders
+    "text-clip_l", …."""
+    drawn = {"training": curves(found)}
+    if any(point.pictures for point in found.points):
+        drawn["filmstrip"] = filmstrip(*picture_rows(found))
+    elif previews:
+        drawn["previews"] = filmstrip(*preview_row(previews, prompt), SAYS["previews"])
+    for name in found.encoders:
+        of = f"-{name}" if len(found.encoders) > 1 else ""
+        drawn[f"text{of}"] = text_curves(found, name)
+    return drawn
+
+
+def curves(found: TrainingDiagnosis) -> Plot:
     """What the denoiser hears, what moved in the text, and what the pictures show, over the steps."""
     first = found.encoders[0] if found.encoders else None
-    scores = present({name for point in found.points for name in point.scores})
+    scores = found.scores
     panels = _Panels(found, 1 + 2 * bool(first) + len(scores))
     heard = panels.next("The denoiser", "share of the base model's")
-    for name, colour, style in (
-        ("heard", RED, "o-"),
-        (f"heard{TEA}", GREEN, "s--"),
-        ("presence", ORANGE, "^:"),
-    ):
-        panels.curve(heard, [point.values[name] for point in found.points], colour, style, name)
+    panels.by_arm(heard, lambda measured: measured.values.get("heard"), "heard")
+    presence = [point.as_it_is.values["presence"] for point in found.points]
+    panels.curve(heard, presence, ORANGE, "^:", "presence")
     heard.axhline(HEARD, color="black", ls=":", lw=1)
     if first:
-        text = [point.text[first] for point in found.points]
         of = f": {first}" if len(found.encoders) > 1 else ""
         drift = panels.next(f"Drift in the text{of}", "1 − cosine")
-        for name, colour, style in (
-            ("context drift", BLUE, "o-"),
-            ("concept drift", ORANGE, "^:"),
-            ("pooled drift", RED, "o-"),
-            (f"pooled drift{TEA}", GREEN, "s--"),
-        ):
-            panels.curve(drift, [each[name] for each in text], colour, style, name.replace(" drift", ""))
-        panels.pair("Spread of the sentences", "÷ the plain word's", text, "spread")
+        text = [point.as_it_is.text[first] for point in found.points]
+        panels.curve(drift, [each["context drift"] for each in text], BLUE, "o-", "context")
+        panels.curve(drift, [each["concept drift"] for each in text], ORANGE, "^:", "concept")
+        panels.by_arm(drift, _of_text(first, "pooled drift"), "pooled")
+        panels.compared("Spread of the sentences", "÷ the plain word's", _of_text(first, "spread"))
     for score in scores:
-        values = [point.scores for point in found.points]
-        panels.pair(score.paper_title, score.unit, values, score.name, share=score.share)
-    return panels.finished()
+        axes = panels.compared(score.paper_title, score.unit, _of_pictures(score.name))
+        if score.share:
+            axes.set_ylim(-4, 104)
+    return Plot(panels.finished(), SAYS["training"], wide=True)
 
 
-def text_curves(found: TrainingDiagnosis, encoder: str) -> Figure:
+def text_curves(found: TrainingDiagnosis, encoder: str) -> Plot:
     """All distances between the sets, and the spread within, by every measure; norms; the learned rows."""
-    text = [point.text[encoder] for point in found.points]
     rows = {"norm": ("Norm of the learned rows", ""), "cosine": ("Their cosine to the class word", "")}
     learned = [name for name in rows if found.points[0].norm is not None]
     panels = _Panels(found, len(DISTANCE_UNITS) + len(SPREAD_TITLES) + 1 + len(learned))
     for name, (title, measured_in) in DISTANCE_UNITS.items():
-        panels.pair(title, measured_in, text, name)
+        panels.compared(title, measured_in, _of_text(encoder, name))
     for name, title in SPREAD_TITLES.items():
-        panels.pair(title, "÷ the plain word's", text, name)
+        panels.compared(title, "÷ the plain word's", _of_text(encoder, name))
     norms = panels.next("Norms of all words", "÷ with the plain word")
-    panels.curve(norms, [each["norm ratio"] for each in text], RED, "o-", "")
+    panels.curve(norms, [point.as_it_is.text[encoder]["norm ratio"] for point in found.points], RED, "o-", "")
     for name in learned:
         axes = panels.next(*rows[name])
         axes.plot(panels.steps, [getattr(point, name) for point in found.points], "o-", color=RED, ms=3)
-    return panels.finished()
+    return Plot(panels.finished(), SAYS["text"], wide=True)
+
+
+Figured = Callable[[Measured], Interval | None]  # one figure of what an arm measured
+
+
+def _of_text(encoder: str, name: str) -> Figured:
+    return lambda measured: measured.text.get(encoder, {}).get(name)
+
+
+def _of_pictures(name: str) -> Figured:
+    return lambda measured: measured.scores.get(name)
 
 
 class _Panels:
@@ -98,9 +126,10 @@ class _Panels:
     def __init__(self, found: TrainingDiagnosis, count: int) -> None:
         columns = min(3, count)
         rows = -(-count // columns)
+        self.points, self.labels = found.points, found.labels
         self.steps = [point.step for point in found.points]
         self.onset = found.onset
-        self.explained = False  # one legend says what the two curves of every pair are
+        self.explained = False  # one legend says what the curves of every panel are
         self.figure, axes = new(WIDE * columns, HIGH * rows, columns, rows)
         self.all = list(axes.flat) if count > 1 else [axes]
         self.used = 0
@@ -114,26 +143,21 @@ class _Panels:
         axes.ticklabel_format(useOffset=False)
         return axes
 
-    def pair(
-        self,
-        title: str,
-        measured_in: str,
-        values: Sequence[dict[str, Interval]],
-        name: str,
-        *,
-        share: bool = False,
-    ) -> None:
-        """A panel of a figure as it is and, where that was computed, adjusted; a share from 0 to 100."""
+    def compared(self, title: str, measured_in: str, figure: Figured) -> Any:
+        """A panel of a figure as it is and by every arm for which it was computed."""
         axes = self.next(title, measured_in)
-        if share:
-            axes.set_ylim(-4, 104)
-        for key, colour, style, label in (
-            (name, RED, "o-", "as it is"),
-            (name + TEA, GREEN, "s--", "with TEA"),
-        ):
-            known = [each.get(key) for each in values]
-            self.curve(axes, known, colour, style, "" if self.explained else label)
+        self.by_arm(axes, figure, explained=self.explained)
         self.explained = True
+        return axes
+
+    def by_arm(self, axes: Any, figure: Figured, name: str = "", *, explained: bool = False) -> None:
+        """A curve an arm, labelled unless that is ``explained``; what is adjusted is dashed."""
+        looks = cycle(((GREEN, "s--"), (BLUE, "D--"), (PURPLE, "v--"), (SKY, "P--")))
+        for arm, label in self.labels.items():
+            colour, style = next(looks) if label else (RED, "o-")
+            said = f"{name} {label}".strip() if name else label or "as it is"
+            known = [figure(point.arms[arm]) for point in self.points]
+            self.curve(axes, known, colour, style, "" if explained else said)
 
     def curve(
         self, axes: Any, values: Sequence[Interval | None], colour: str, style: str, label: str
@@ -164,49 +188,50 @@ class _Panels:
         return self.figure
 
 
-Row = tuple[str, Sequence["Image"]]  # what it shows, and a picture a column
+@dataclass(frozen=True)
+class Row:
+    """What a row of pictures shows, and a picture a column."""
+
+    label: str
+    images: Sequence[Image]
+    adjusted: bool = False
 
 
 def picture_rows(found: TrainingDiagnosis) -> tuple[list[str], list[Row]]:
     """The first seed of some prompts at some steps, as it is and adjusted, and the steps."""
-    points = [point for point in found.points if point.pictures is not None]
-    points = [points[i] for i in _spread_out(len(points), MOST_COLUMNS)]
-    comparison = points[0].pictures.comparison  # type: ignore[union-attr]
+    drawn = [(point.step, point.pictures.comparison) for point in found.points if point.pictures is not None]
+    drawn = [drawn[i] for i in _spread_out(len(drawn), MOST_COLUMNS)]
+    _, first = drawn[0]
     rows: list[Row] = []
-    for i in _spread_out(len(comparison.prompts), MOST_PROMPTS):
-        for arm in comparison.arms:
-            drawn = [point.pictures.comparison.of(arm.name) for point in points]  # type: ignore[union-attr]
-            asked = comparison.prompts[i].template.replace("{}", "…")
-            rows.append(
-                (
-                    arm.name if arm.adjuster else asked,
-                    [each[i * len(comparison.seeds)].image for each in drawn],
-                )
-            )
-    return [str(point.step) for point in points], rows
+    for i in _spread_out(len(first.prompts), MOST_PROMPTS):
+        for arm in first.arms:
+            label = arm.name if arm.altered else first.prompts[i].template.replace("{}", "…")
+            images = [each.of(arm.name)[i * len(first.seeds)].image for _, each in drawn]
+            rows.append(Row(label, images, arm.altered))
+    return [str(step) for step, _ in drawn], rows
 
 
 def preview_row(previews: Mapping[int, Image], prompt: str) -> tuple[list[str], list[Row]]:
     """The previews of a training as one row, and the steps."""
     steps = [list(previews)[i] for i in _spread_out(len(previews), MOST_COLUMNS)]
-    return [str(step) for step in steps], [(prompt, [previews[step] for step in steps])]
+    return [str(step) for step in steps], [Row(prompt, [previews[step] for step in steps])]
 
 
-def filmstrip(steps: Sequence[str], rows: Sequence[Row]) -> Figure:
-    """Small multiples: a row for each thing drawn, a column for each step."""
+def filmstrip(steps: Sequence[str], rows: Sequence[Row], says: str = SAYS["filmstrip"]) -> Plot:
+    """Small multiples: a row for each thing drawn, a column for each step; and what is said below them."""
     figure, grid = new(1.6 + 0.95 * len(steps), 0.45 + 1.0 * len(rows), len(steps), len(rows))
     grid = grid.reshape(len(rows), len(steps)) if len(rows) * len(steps) > 1 else [[grid]]
-    for (label, images), line in zip(rows, grid, strict=True):
-        for image, axes in zip(images, line, strict=True):
+    for row, line in zip(rows, grid, strict=True):
+        for image, axes in zip(row.images, line, strict=True):
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
             axes.imshow(image)
-        colour = GREEN if label.startswith("TEA") else "black"
-        text = "\n".join(textwrap.wrap(label, 20))
+        text = "\n".join(textwrap.wrap(row.label, 20))
+        colour = GREEN if row.adjusted else "black"
         line[0].set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8, color=colour)
     for step, axes in zip(steps, grid[0], strict=True):
         axes.set_title(f"step {step}", fontsize=8.5, color=GREY)
-    return figure
+    return Plot(figure, says, wide=True)
 
 
 def _spread_out(count: int, most: int) -> list[int]:

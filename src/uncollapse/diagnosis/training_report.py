@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..metrics.scores import present
-from ..output import save_text
-from ..reports.page import Drawing, number, rendered, save_figures, with_interval
-from .pictures import counted
+from ..metrics.sets.bootstrap import Interval
+from ..output import plain, save_json, save_text
+from ..reports.page import Drawing, drawings, rendered
+from . import training_plots as plots
+from .points import Measured, TrainingDiagnosis
 from .previews import read_previews
-from .results import pictures_json, plain
-from .text_curves import TEA
-from .training import TrainingDiagnosis
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from .report import MANUAL
+from .results import pictures_json
+from .tables import by_checkpoint, scores_by_checkpoint
 
 __all__ = ["save_training", "training_json", "training_page"]
 
@@ -28,35 +25,19 @@ def save_training(found: TrainingDiagnosis, folder: Path) -> dict[str, Path]:
 
     Raises: OutputError.
     """
-    from .training_plots import curves, text_curves
-
-    data = json.dumps(training_json(found), ensure_ascii=False, indent=1)
-    files = {"results": save_text(data, folder / "diagnosis.json")}
-    strips, notes = _strips(found)
-    figures = {"training": curves(found)} | strips
-    for name in found.encoders:
-        of = f"-{name}" if len(found.encoders) > 1 else ""
-        figures[f"text{of}"] = text_curves(found, name)
-    drawings = save_figures(figures, folder)
-    files |= {name: folder / f"{name}.png" for name in strips}
-    files["report"] = save_text(training_page(found, drawings, notes), folder / "report.html")
+    files = {"results": save_json(training_json(found), folder / "diagnosis.json")}
+    drawn = any(point.pictures for point in found.points)
+    previews, prompt, notes = ({}, "", []) if drawn else read_previews(found.trajectory.folder)
+    shown = drawings(plots.figures(found, previews, prompt), folder)
+    files |= {d.name: folder / f"{d.name}.png" for d in shown if d.name in ("filmstrip", "previews")}
+    files["report"] = save_text(training_page(found, shown, notes), folder / "report.html")
     return files
 
 
-def _strips(found: TrainingDiagnosis) -> tuple[dict[str, Figure], list[str]]:
-    """The pictures as small multiples; the training's own previews where none were drawn."""
-    from .training_plots import filmstrip, picture_rows, preview_row
-
-    if any(point.pictures for point in found.points):
-        return {"filmstrip": filmstrip(*picture_rows(found))}, []
-    previews, prompt, notes = read_previews(found.trajectory.folder)
-    return ({"previews": filmstrip(*preview_row(previews, prompt))} if previews else {}), notes
-
-
 def training_json(found: TrainingDiagnosis) -> dict[str, Any]:
-    """Ready for ``json.dumps``."""
+    """All of it but vectors and pixels, ready for ``json.dumps``; ``nan`` and infinities become ``None``."""
     t = found.trajectory
-    return plain(
+    data: dict[str, Any] = plain(
         {
             "method": t.method,
             "placeholder": t.placeholder,
@@ -67,8 +48,7 @@ def training_json(found: TrainingDiagnosis) -> dict[str, Any]:
                 {
                     "step": point.step,
                     "word": point.word,
-                    "values": _intervals(point.values),
-                    "text": {name: _intervals(each) for name, each in point.text.items()},
+                    "arms": {name: _measured_json(each) for name, each in point.arms.items()},
                     "norm": point.norm,
                     "cosine": point.cosine,
                     "pictures": pictures_json(point.pictures) if point.pictures else None,
@@ -78,73 +58,31 @@ def training_json(found: TrainingDiagnosis) -> dict[str, Any]:
             "notes": list(found.notes),
         }
     )
+    return data
 
 
-def _intervals(values: dict[str, Any]) -> dict[str, Any]:
+def _measured_json(measured: Measured) -> dict[str, Any]:
+    return measured.arm.as_json() | {
+        "values": _intervals(measured.values),
+        "text": {name: _intervals(each) for name, each in measured.text.items()},
+        "scores": _intervals(measured.scores),
+    }
+
+
+def _intervals(values: Mapping[str, Interval]) -> dict[str, Any]:
     return {name: asdict(each) for name, each in values.items()}
 
 
 def training_page(
-    found: TrainingDiagnosis, drawings: Sequence[Drawing] = (), notes: Sequence[str] = ()
+    found: TrainingDiagnosis, figures: Sequence[Drawing] = (), notes: Sequence[str] = ()
 ) -> str:
     """The report as HTML text."""
-    t = found.trajectory
+    t, scores = found.trajectory, scores_by_checkpoint(found)
     return rendered(
-        title=f"“{t.placeholder}” over training ({t.method})",
+        f"“{t.placeholder}” over training ({t.method})",
         lead=f"{t.folder}, class word “{t.class_word}”. {found.sentence}",
         notes=[*found.notes, *notes],
-        figures=drawings,
-        tables=[_table(found), *_picture_tables(found)],
+        figures=figures,
+        tables=[by_checkpoint(found), *([scores] if scores else [])],
+        manual=MANUAL,
     )
-
-
-def _table(found: TrainingDiagnosis) -> dict[str, Any]:
-    """The denoiser's figures, and the first of the text's, by text encoder."""
-    several = len(found.encoders) > 1
-    asked = ("heard", f"heard{TEA}", "presence")
-    text = [
-        (encoder, name)
-        for encoder in found.encoders
-        for name in ("context drift", "concept drift", "pooled drift", "spread")
-    ]
-    learned = ["rows' norm", "rows' cosine"] if found.points[0].norm is not None else []
-    rows = [
-        [
-            str(p.step),
-            p.word,
-            *(with_interval(p.values[name]) for name in asked),
-            *(with_interval(p.text[encoder][name]) for encoder, name in text),
-            *(number(value) for value in (p.norm, p.cosine) if value is not None),
-        ]
-        for p in found.points
-    ]
-    titles = [f"{name}, {encoder}" if several else name for encoder, name in text]
-    note = (
-        "Means with 95% intervals over contexts. Spread: within the concept's sentences ÷ the plain word's."
-    )
-    head = ["step", "verdict", *asked, *titles, *learned]
-    return {"title": "By checkpoint", "head": head, "rows": rows, "notes": [note]}
-
-
-def _picture_tables(found: TrainingDiagnosis) -> list[dict[str, Any]]:
-    """A line a checkpoint, two columns a score."""
-    drawn = [point for point in found.points if point.pictures is not None]
-    scores = present({name for point in drawn for name in point.scores})
-    if not scores:
-        return []
-    pictures = drawn[0].pictures
-    assert pictures is not None
-    keys = [score.name + tea for score in scores for tea in ("", TEA)]
-    rows = [
-        [str(p.step), *(with_interval(p.scores[key]) if key in p.scores else "–" for key in keys)]
-        for p in drawn
-    ]
-    head = ["step", *(score.paper_title + tea for score in scores for tea in ("", TEA))]
-    sources = pictures.settings.sources
-    by = "; ".join(f"{score.paper_title}: {score.unit}, {sources.get(score.name, '')}" for score in scores)
-    notes = [
-        f"{by}.",
-        "[ ]: 95% interval; of a cosine over contexts, of what is kept over pictures (Wilson's).",
-    ]
-    title = f"Pictures: {counted(pictures.comparison)} a checkpoint, without and with TEA each"
-    return [{"title": title, "head": head, "rows": rows, "notes": notes}]

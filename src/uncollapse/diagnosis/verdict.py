@@ -21,14 +21,24 @@ prompt whose context words moved; whether they are lost, text cannot say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..adjustment import ALPHA, BETA
+from ..adjustment import ALPHA, BETA, Adjustment
+from ..comparison import Arm, tea_arms
 from .drift import TokenDrift
 from .probe import Probe
 
-__all__ = ["HEARD", "PRESENCE", "Advice", "Verdict", "probe_verdict", "token_verdict"]
+__all__ = [
+    "HEARD",
+    "PRESENCE",
+    "PROMPT_BETA",
+    "Advice",
+    "Verdict",
+    "judged",
+    "probe_verdict",
+    "token_verdict",
+]
 
 HEARD = 0.67
 PRESENCE = 0.29
@@ -38,12 +48,26 @@ PROMPT_BETA = 1.0  # norms at prompt level are the final LayerNorm's: there is n
 
 @dataclass(frozen=True)
 class Advice:
-    """What to try: an adjustment, and what to expect of it."""
+    """What to try.
+
+    Args:
+        anchor: the word to move toward.
+        arm: how.
+        expect: what to expect of it, in words.
+    """
 
     anchor: str
-    alpha: float
-    beta: float
+    arm: Arm
     expect: str
+
+    @property
+    def strength(self) -> str:
+        """The arm by its settings, "α 0.6, β 1", or, where it is no TEA, by its name."""
+        tea = self.arm.adjuster
+        if not isinstance(tea, Adjustment):
+            return tea.label if tea else self.arm.name
+        settings = {"α": tea.alpha, "β": tea.beta, "norm blend": tea.norm_blend}
+        return ", ".join(f"{name} {value:g}" for name, value in settings.items() if value is not None)
 
 
 @dataclass(frozen=True)
@@ -64,20 +88,19 @@ class Verdict:
 
 
 def judged(heard: float, presence: float, lines: tuple[float, float] = (HEARD, PRESENCE)) -> str:
-    """The word for two figures of the probe, each with its line."""
+    """The word for two figures of the probe, each with its line: "dominating", "healthy" or "overlooked"."""
     if heard < lines[0]:
         return "dominating"
     return "overlooked" if presence < lines[1] else "healthy"
 
 
-def probe_verdict(probe: Probe, anchor: str, adjusted: Mapping[float, Probe], beta: float) -> Verdict:
+def probe_verdict(probe: Probe, anchor: str, adjusted: Sequence[tuple[Arm, Probe]] = ()) -> Verdict:
     """The verdict of the denoiser.
 
     Args:
         probe: of the concept as it is.
         anchor: the word to move toward.
-        adjusted: the same with adjustments in force, by α.
-        beta: theirs.
+        adjusted: the same by arms that adjust, the gentlest first.
     """
     heard, presence = probe.heard.value, probe.presence.value
     word = judged(heard, presence)
@@ -85,34 +108,32 @@ def probe_verdict(probe: Probe, anchor: str, adjusted: Mapping[float, Probe], be
         f"The denoiser hears {probe.heard} of the context that the base model hears; below {HEARD:g} the "
         "pictures lose it.",
         f"In context the concept moves the prediction {probe.presence} times as far as the context itself "
-        f"does; "
-        f"below {PRESENCE:g} the subject is hardly there. Whether it is a good likeness, only pictures show.",
+        f"does; below {PRESENCE:g} the subject is hardly there. Whether it is a good likeness, only pictures "
+        "show.",
     )
-    return Verdict(word, reasons, "denoiser", _advice(word, heard, anchor, adjusted, beta))
+    advice = _advice(heard, anchor, adjusted) if word == "dominating" and adjusted else None
+    return Verdict(word, reasons, "denoiser", advice)
 
 
-def _advice(
-    word: str, heard: float, anchor: str, adjusted: Mapping[float, Probe], beta: float
-) -> Advice | None:
-    """The smallest α that brings the context back over the line, else the one that brings back most."""
-    if word != "dominating" or not adjusted:
-        return None
-    cures = [alpha for alpha in sorted(adjusted) if adjusted[alpha].heard.value >= HEARD]
-    alpha = cures[0] if cures else max(adjusted, key=lambda a: adjusted[a].heard.value)
-    after = adjusted[alpha].heard.value
+def _advice(heard: float, anchor: str, adjusted: Sequence[tuple[Arm, Probe]]) -> Advice:
+    """The first that brings the context back over the line, else the one that brings back most."""
+    cure = next(((arm, found) for arm, found in adjusted if found.heard.value >= HEARD), None)
+    arm, found = cure or max(adjusted, key=lambda each: each[1].heard.value)
+    after = found.heard.value
     if after <= heard:
+        only_tea = all(isinstance(each.adjuster, Adjustment) for each, _ in adjusted)
         expect = (
-            "No α brings the context back: the collapse sits in the denoiser, where text cannot reach it."
+            f"No {'α' if only_tea else 'adjustment tried'} brings the context back: the collapse sits in the "
+            "denoiser, where text cannot reach it."
         )
-    elif cures:
+    elif cure:
         expect = f"The context heard rises from {heard:.2f} to {after:.2f}; some of the likeness goes."
     else:
         expect = (
             f"The context heard rises from {heard:.2f} to {after:.2f}, not over {HEARD:g}: part of the "
-            f"collapse "
-            "sits in the denoiser, where text cannot reach it. An earlier checkpoint may do better."
+            "collapse sits in the denoiser, where text cannot reach it. An earlier checkpoint may do better."
         )
-    return Advice(anchor, alpha, beta, expect)
+    return Advice(anchor, arm, expect)
 
 
 def token_verdict(rows: Sequence[TokenDrift], anchor: str) -> Verdict:
@@ -128,8 +149,7 @@ def token_verdict(rows: Sequence[TokenDrift], anchor: str) -> Verdict:
         f"{len(astray)} of {count} are no nearer to '{anchor}' than chance (cosine {rows[0].chance:.2f}); "
         f"the lowest cosine is {min(row.cosine for row in rows):.2f}.",
         "A file shows where vectors went, not whether pictures lose their context: for that, diagnose the "
-        "model "
-        "with the embedding in it.",
+        "model with the embedding in it.",
     ]
     if short:
         reasons.insert(1, f"{len(short)} of {count} are shorter than {100 - SHORT} % of all words.")
@@ -138,5 +158,6 @@ def token_verdict(rows: Sequence[TokenDrift], anchor: str) -> Verdict:
         f"Norm {BETA:g} times that of '{anchor}', a fifth of the angle back to it: more of the rest of the "
         "prompt, less of the likeness."
     )
-    advice = Advice(anchor, ALPHA, BETA, expect) if drifted else None
+    [paper] = tea_arms([ALPHA], BETA)
+    advice = Advice(anchor, paper, expect) if drifted else None
     return Verdict("drifted" if drifted else "in place", tuple(reasons), "token table", advice)

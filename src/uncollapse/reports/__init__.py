@@ -1,1 +1,13 @@
-"""The page that every report is, and its parts."""
+"""What every report is made of.
+
+    table      a Table: values with a head, for a page and for a terminal
+    figures    figures in the house's style, drawn by matplotlib
+    page       the page: one HTML file of lead, verdict, picture, figures, tables, settings
+
+Nothing here knows what is reported on. matplotlib and jinja2 are imported where a figure or a page is made.
+"""
+
+from .page import Drawing, Finding, as_drawing, drawings, rendered
+from .table import Cell, Table
+
+__all__ = ["Cell", "Drawing", "Finding", "Table", "as_drawing", "drawings", "rendered"]

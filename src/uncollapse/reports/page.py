@@ -1,131 +1,143 @@
-"""The page that every report is: one HTML file that loads nothing from outside, with figures and tables."""
+"""The page that every report is: one HTML file that loads nothing from outside.
+
+Its parts stand in this order, and those that were not given are left out: title, lead, finding, notes, a
+picture, figures, tables, settings.
+"""
 
 from __future__ import annotations
 
-import math
+import base64
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
-from ..comparison.report import data_uri
 from ..output import write_atomically
+from . import figures as plots
+from .figures import Plot
+from .table import Table, written
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from PIL.Image import Image
 
-    from ..diagnosis.verdict import Verdict
-
-__all__ = ["Drawing", "number", "range_of", "rendered", "save_figures", "save_sheet", "with_interval"]
+__all__ = ["Drawing", "Finding", "as_drawing", "data_uri", "drawings", "rendered", "save_image"]
 
 TEMPLATE = Path(__file__).parent / "page.html.j2"
-CAPTIONS = {  # of "leak-clip_l" too
-    "training": "Over the steps, with 95% bands over contexts (of what is kept: over pictures). Dashed: "
-    "with an adjustment. Below the dotted line the context is lost; the upright line is where "
-    "the lower level begins, if there is one.",
-    "text": "The sentences with the concept beside those with the plain word, by their last token, with"
-    " 95% bands over contexts where a statistic has one. Dashed: with an adjustment. Spread 1: "
-    "as unlike each other as with the plain word.",
-    "filmstrip": "The first seed of some prompts at some steps; under each row, in green, the same with an "
-    "adjustment.",
-    "previews": "The previews that the training left, at some steps.",
-    "heard": "How much of the context the denoiser still hears, and how much the concept changes there. "
-    "Bars with 95% intervals over contexts; left of the dotted line on the left the context is "
-    "lost, left of it on the right the subject is.",
-    "norms": "A learned vector right of all words is longer than any of them. Triangles: the special tokens.",
-    "turned": "An undrifted vector lies at the star. Arrows show what the adjustment does.",
-    "leak": "The context's words are the same in both sentences: what moved there has leaked in from the "
-    "concept, or is the text encoder's own change. Box: the middle half of the contexts.",
-    "sentences": "Lines join the same sentence. A concept that drowns its context out draws the triangles "
-    "together.",
-    "pictures": "The first seed of each prompt. Pictures in a row share one seed.",
-}
-WIDE = ("training", "text", "filmstrip", "previews", "pictures")
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure in the page.
+    """A figure or a picture in the page.
 
     Args:
         name: its id, and the name of its file.
         markup: an ``<svg>`` or ``<img>``.
+        caption: what is said below it.
+        wide: whether it takes the whole width.
     """
 
     name: str
     markup: str
-
-    @property
-    def kind(self) -> str:
-        return self.name.partition("-")[0]
-
-    @property
-    def caption(self) -> str:
-        return CAPTIONS.get(self.kind, "")
-
-    @property
-    def wide(self) -> bool:
-        return self.kind in WIDE
+    caption: str = ""
+    wide: bool = False
 
 
-def save_figures(figures: Mapping[str, Figure], folder: Path) -> list[Drawing]:
-    """Write a PNG and an SVG of each; returns them for the page.
+@dataclass(frozen=True)
+class Finding:
+    """What it all comes to, in a box at the head of the page.
 
-    Raises: OutputError.
+    Args:
+        word: in a word.
+        by: what it rests on.
+        reasons: what speaks for it, a sentence each.
+        proposal: what to do about it; "" for nothing.
+        tone: how the box is marked: "good", "bad", "odd", or "" for neither.
     """
-    from ..diagnosis import plots
 
-    for name, figure in figures.items():
-        plots.save(figure, folder / f"{name}.png")
-        plots.save(figure, folder / f"{name}.svg")
-    return [Drawing(name, plots.as_svg(figure)) for name, figure in figures.items()]
-
-
-def save_sheet(image: Image, name: str, says: str, folder: Path) -> Drawing:
-    """The same for a picture: a PNG. ``says`` is for those who do not see it.
-
-    Raises: OutputError.
-    """
-    from markupsafe import Markup
-
-    write_atomically(folder / f"{name}.png", lambda path: image.save(path, format="PNG", optimize=True))
-    tag = Markup('<img src="{}" style="max-width: {}px" alt="{}">')
-    return Drawing(name, tag.format(data_uri(image), image.width, says))
+    word: str
+    by: str
+    reasons: Sequence[str] = ()
+    proposal: str = ""
+    tone: Literal["good", "bad", "odd", ""] = ""
 
 
 def rendered(
     title: str,
     *,
-    figures: Sequence[Drawing] = (),
-    tables: Sequence[dict[str, Any]] = (),
     lead: str = "",
-    verdict: Verdict | None = None,
+    finding: Finding | None = None,
     notes: Sequence[str] = (),
+    picture: Drawing | None = None,
+    figures: Sequence[Drawing] = (),
+    tables: Sequence[Table] = (),
+    settings: Mapping[str, object] | None = None,
+    manual: str = "",
 ) -> str:
-    """The page as HTML text."""
+    """The page as HTML text; whatever people typed is escaped.
+
+    Args:
+        title: of the page.
+        lead: its first sentences.
+        finding: what it all comes to.
+        notes: what is to be said besides.
+        picture: that says it all at a glance, above the figures.
+        figures: two abreast where there is room.
+        tables: one below the other.
+        settings: name by name; those that are None are left out.
+        manual: where the figures are explained.
+    """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["written"] = written
+    given = {name: value for name, value in (settings or {}).items() if value is not None}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        title=title, lead=lead, verdict=verdict, notes=notes, figures=figures, tables=tables
+        title=title,
+        lead=lead,
+        finding=finding,
+        notes=notes,
+        picture=picture,
+        figures=figures,
+        tables=tables,
+        settings=given,
+        manual=manual,
     )
 
 
-def number(value: float) -> str:
-    if not math.isfinite(value):
-        return "–"
-    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+def drawings(figures: Mapping[str, Plot], folder: Path) -> list[Drawing]:
+    """Write a PNG and an SVG of each figure, by its name; returns them for the page.
+
+    Raises: OutputError.
+    """
+    for name, plot in figures.items():
+        plots.save(plot.figure, folder / f"{name}.png")
+        plots.save(plot.figure, folder / f"{name}.svg")
+    return [
+        Drawing(name, plots.as_svg(plot.figure), plot.caption, plot.wide) for name, plot in figures.items()
+    ]
 
 
-def with_interval(interval: Any) -> str:
-    """A figure with its interval, where it has one."""
-    if not math.isfinite(interval.low):
-        return number(interval.value)
-    return f"{number(interval.value)} [{number(interval.low)}–{number(interval.high)}]"
+def as_drawing(image: Image, name: str, says: str, caption: str = "") -> Drawing:
+    """A picture for the page, within it as a PNG; ``says`` is for those who do not see it."""
+    from markupsafe import Markup
+
+    tag = Markup('<img src="{}" style="max-width: {}px" alt="{}">')
+    return Drawing(name, tag.format(data_uri(image), image.width, says), caption, wide=True)
 
 
-def range_of(interval: Any) -> str:
-    return "" if interval is None else f"{number(interval.low)} to {number(interval.high)}"
+def save_image(image: Image, path: Path) -> Path:
+    """Write a picture as a PNG.
+
+    Raises: OutputError.
+    """
+    return write_atomically(path, lambda scratch: image.save(scratch, format="PNG", optimize=True))
+
+
+def data_uri(image: Image) -> str:
+    """The picture as the address of a PNG within a page."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

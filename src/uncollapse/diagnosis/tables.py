@@ -1,0 +1,155 @@
+"""The tables of a diagnosis, each made once: a page shows them whole, a terminal some of their columns.
+
+    overview         a line a file
+    learned_vectors  a line a vector: where it lies among the words
+    pictures_by_arm  a line a score, a column an arm
+    by_checkpoint    a line a step: denoiser and text
+    scores_by_checkpoint  a line a step: pictures
+
+The prompt level has its own, in ``prompt_tables``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..comparison.summary import sentence
+from ..reports.table import Cell, Table
+from .diagnose import Diagnosis
+from .drift import TokenDrift
+from .pictures import Pictures, counted, figures
+from .points import TrainingDiagnosis
+
+__all__ = ["by_checkpoint", "learned_vectors", "overview", "pictures_by_arm", "scores_by_checkpoint"]
+
+OF_TEXT = ("context drift", "concept drift", "pooled drift", "spread")
+INTERVALS = "[ ]: 95% interval; of a cosine over contexts, of what is kept over pictures (Wilson's)."
+
+
+def overview(found: Sequence[Diagnosis]) -> Table:
+    """A line a file."""
+    head = ["file", "placeholder", "anchor", "verdict", "vectors", "longest × anchor's norm", "lowest cosine"]
+    rows = [
+        [
+            d.subject,
+            d.placeholder,
+            d.anchor,
+            d.verdict.word if d.verdict else "–",
+            len(d.tokens),
+            max(row.norm_ratio for row in d.tokens),
+            min(row.cosine for row in d.tokens),
+        ]
+        for d in found
+    ]
+    return Table("Overview", head, rows)
+
+
+def learned_vectors(d: Diagnosis, words: int | None = None) -> Table:
+    """A line a vector.
+
+    Args:
+        words: so many of the nearest, without their cosines; None for all, with them.
+    """
+    head = [
+        "vector",
+        "norm",
+        "× anchor's",
+        "percentile",
+        "angle",
+        "cosine",
+        "nearest words",
+        "after adjusting",
+    ]
+    marks = "; ".join(f"{m.token} {m.norm:.2f} (percentile {m.percentile:.0f})" for m in d.landmarks)
+    notes = [
+        "Percentile: how many per cent of the vocabulary's words are shorter. Angles are radians.",
+        f"Special tokens: {marks}.",
+    ]
+    return Table("Learned vectors", head, [_vector(row, words) for row in d.tokens], notes)
+
+
+def _vector(row: TokenDrift, words: int | None) -> list[Cell]:
+    percentile = row.before.norm_percentile
+    near = (
+        ", ".join(f"{word} {cosine:.2f}" if words is None else word for word, cosine in each.nearest[:words])
+        for each in (row.before, row.after)
+    )
+    return [
+        f"{row.before.encoder} {row.before.row}",
+        row.before.norm,
+        row.norm_ratio,
+        None if percentile is None else round(percentile),
+        row.angle,
+        row.cosine,
+        *near,
+    ]
+
+
+def pictures_by_arm(pictures: Pictures) -> Table:
+    """A line a score, a column an arm; every line with its unit and whose figure it is."""
+    comparison, sources = pictures.comparison, pictures.settings.sources
+    arms = [figures(comparison, arm.name) for arm in comparison.arms]
+    rows = [
+        [score.paper_title, *(each[score.name] for each in arms), score.unit, sources.get(score.name, "")]
+        for score in comparison.scores
+    ]
+    return Table(
+        f"Pictures: {counted(comparison)} a column",
+        ["of", *(arm.title(comparison.concept) for arm in comparison.arms), "unit", "by"],
+        rows,
+        [sentence(comparison), f"{INTERVALS} All columns share prompts and seeds."],
+    )
+
+
+def by_checkpoint(found: TrainingDiagnosis) -> Table:
+    """The denoiser's figures, as it is and by every arm, and the first of the text's, by text encoder."""
+    of_text = [(encoder, name) for encoder in found.encoders for name in OF_TEXT]
+    several = len(found.encoders) > 1
+    learned = found.points[0].norm is not None
+    rows = [
+        [
+            p.step,
+            p.word,
+            *(p.arms[name].values["heard"] for name in found.labels),
+            p.as_it_is.values["presence"],
+            *(p.as_it_is.text[encoder][name] for encoder, name in of_text),
+            *([p.norm, p.cosine] if learned else []),
+        ]
+        for p in found.points
+    ]
+    head = [
+        "step",
+        "verdict",
+        *(f"heard {label}".strip() for label in found.labels.values()),
+        "presence",
+        *(f"{name}, {encoder}" if several else name for encoder, name in of_text),
+        *(["rows' norm", "rows' cosine"] if learned else []),
+    ]
+    note = (
+        "Means with 95% intervals over contexts. Spread: within the concept's sentences ÷ the plain word's."
+    )
+    return Table("By checkpoint", head, rows, [note])
+
+
+def scores_by_checkpoint(found: TrainingDiagnosis) -> Table | None:
+    """A line a checkpoint, for each score a column an arm; None where nothing was measured."""
+    drawn = [(p, p.pictures) for p in found.points if p.pictures is not None]
+    if not found.scores:
+        return None
+    _, first = drawn[0]
+    rows = [
+        [p.step, *(p.arms[arm].scores.get(score.name) for score in found.scores for arm in found.labels)]
+        for p, _ in drawn
+    ]
+    titles = [
+        f"{score.paper_title} {label}".strip() for score in found.scores for label in found.labels.values()
+    ]
+    sources = first.settings.sources
+    by = (f"{score.paper_title}: {score.unit}, {sources.get(score.name, '')}" for score in found.scores)
+    adjusted = " and ".join(label for label in found.labels.values() if label)
+    return Table(
+        f"Pictures: {counted(first.comparison)} a checkpoint, without and {adjusted} each",
+        ["step", *titles],
+        rows,
+        [f"{'; '.join(by)}.", INTERVALS],
+    )
