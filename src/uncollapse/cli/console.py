@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..errors import UncollapseError, UncollapseWarning
+from ..errors import Setting, UncollapseError, UncollapseWarning
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,7 +48,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             try:
                 return function(*args, **kwargs)
             except UncollapseError as error:
-                raise _failed(str(error)) from error
+                raise _failed(error.told(_flag)) from error
             except ModuleNotFoundError as missing:
                 if (missing.name or "").partition(".")[0] not in EXTRAS:
                     raise
@@ -63,7 +63,13 @@ def _failed(message: str) -> typer.Exit:
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
-    stderr().print(f"Warning: {message}", style="yellow", markup=False, soft_wrap=True)
+    text = message.told(_flag) if isinstance(message, UncollapseWarning) else message
+    stderr().print(f"Warning: {text}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _flag(setting: Setting) -> str:
+    """As it is typed: ``--checkpoint-steps``."""
+    return f"--{setting.replace('_', '-')}"
 
 
 def _quieten_libraries() -> None:

@@ -40,7 +40,7 @@ def diagnose_files(
         except FileFormatError as error:
             if not path.is_dir():
                 raise
-            warnings.warn(str(error), UncollapseWarning, stacklevel=2)
+            warnings.warn(UncollapseWarning(*error.parts), stacklevel=2)
     if not embeddings:
         raise FileFormatError(f"{path}: a folder without an embedding file. Give one that holds some.")
     return diagnose_embeddings(embeddings, vocabularies, anchors, adjustment, names)

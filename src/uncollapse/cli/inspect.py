@@ -61,7 +61,7 @@ def _read(path: Path, vocabularies: dict[str, Vocabulary]) -> list[tuple[Path, L
         try:
             found += _read_file(file, vocabularies)
         except FileFormatError as error:
-            warnings.warn(str(error), UncollapseWarning, stacklevel=2)
+            warnings.warn(UncollapseWarning(*error.parts), stacklevel=2)
     if not found:
         raise FileFormatError(f"{path}: a folder without an embedding file. Give one that holds some.")
     return found
@@ -73,7 +73,7 @@ def _read_file(file: Path, vocabularies: dict[str, Vocabulary]) -> list[tuple[Pa
         for each in embeddings if vocabularies else []:
             vocabularies_for(each, vocabularies)
     except FileFormatError as error:
-        raise FileFormatError(f"{file}: {error}") from error
+        raise FileFormatError(f"{file}: ", *error.parts) from error
     return [(file, each) for each in embeddings]
 
 

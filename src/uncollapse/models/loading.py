@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..errors import FileFormatError, PipelineError, PlaceholderError
+from ..errors import FileFormatError, PipelineError, PlaceholderError, Setting
 from ..placeholders import mentions
 
 if TYPE_CHECKING:
@@ -113,8 +113,9 @@ def check_placeholder(pipe: Any, placeholder: str) -> None:
         return
     if placeholder not in tokenizer.get_added_vocab():
         raise PlaceholderError(
-            f"The tokenizer does not know '{placeholder}'. "
-            "Load the embedding that learned it with --embedding."
+            f"The tokenizer does not know '{placeholder}'. Load the embedding that learned it with ",
+            Setting("embedding"),
+            ".",
         )
 
 
@@ -128,7 +129,9 @@ def check_trigger(lora: str | Path, placeholder: str) -> None:
     if stated and not any(mentions(words, placeholder) for words in stated):
         raise PlaceholderError(
             f"The LoRA '{lora}' was trained on '{stated[0]}' and does not know '{placeholder}'. "
-            "Give its own words with --placeholder."
+            "Give its own words with ",
+            Setting("placeholder"),
+            ".",
         )
 
 

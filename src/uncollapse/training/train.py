@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import OutputError
+from ..errors import OutputError, Setting
 from ..output import check_writable
 from ..trajectory import NAME, Trajectory
 from .captions import read_captions
@@ -99,8 +99,9 @@ def _check_folder(folder: Path, resume: bool) -> None:
     check_writable(folder)
     if not resume and any((folder / name).exists() for name in (NAME, STATE)):
         raise OutputError(
-            f"'{folder}' holds a training already. Go on with it (resume=True, --resume), or give another "
-            "folder."
+            f"'{folder}' holds a training already. Go on with it (",
+            Setting("resume"),
+            "), or give another folder.",
         )
 
 

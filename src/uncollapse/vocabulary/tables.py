@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from .. import anchors
-from ..errors import FileFormatError, PipelineError
+from ..errors import FileFormatError, PipelineError, Setting
 from ..geometry import norm, unit
 from ..learned_embeds import ONLY, LearnedEmbedding
 from ..learned_embeds.embedding import FAMILIES, match_encoders
@@ -107,8 +107,9 @@ class Vocabulary:
     def _needed_tokenizer(self) -> Any:
         if self.tokenizer is None:
             raise FileFormatError(
-                f"'{self.source}' has no tokenizer beside it. Give the model's with --tokenizer: its folder, "
-                "or its tokenizer.json."
+                f"'{self.source}' has no tokenizer beside it. Give the model's with ",
+                Setting("tokenizer"),
+                ": its folder, or its tokenizer.json.",
             )
         return self.tokenizer
 
