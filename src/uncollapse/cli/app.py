@@ -8,7 +8,7 @@ import typer
 
 from .. import __version__
 from .bake import bake, unbake
-from .demo import demo
+from .demo import demo_command
 from .diagnose import diagnose
 from .generate import generate
 from .inspect import inspect
@@ -22,7 +22,7 @@ app = typer.Typer(
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo)
+app.command()(demo_command())
 app.command()(generate)
 app.command()(inspect)
 app.command()(diagnose)

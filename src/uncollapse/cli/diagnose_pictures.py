@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..comparison.compare import Measure
 from ..comparison.measures import clip_measure
@@ -14,7 +14,7 @@ from ..diagnosis.pictures import PictureSettings, picture_prompts
 from ..metrics import ClipScorer
 from ..models.generation import GenerationSettings
 from ..models.loading import load_images
-from .bundled import BUNDLED_DRAWING, bundled_judge, bundled_scorer
+from ..subjects import Bundled
 from .diagnose_contexts import AskedContexts
 
 if TYPE_CHECKING:
@@ -40,54 +40,48 @@ class Drawn:
 
 
 def picture_settings(
-    drawn: Drawn, concept: Concept, contexts: Contexts, asked: AskedContexts, personal: Any = None
+    drawn: Drawn, concept: Concept, contexts: Contexts, asked: AskedContexts, own: Bundled | None = None
 ) -> PictureSettings | None:
     """Prompts, seeds, measures; None where no pictures were asked for.
 
     Args:
-        personal: the miniature's own concept: its CLIP measures without being named, and its judge, who knows
-            what the miniature's prompts ask for, but not what the user's do.
+        own: a miniature's own concept: its CLIP measures without being named, and its judge, who knows what
+            the miniature's prompts ask for, but not what the user's do.
     """
     if not drawn.images:
         return None
-    photos = load_images(drawn.references) if drawn.references else _photos(personal)
-    clip = drawn.clip or ("the miniature's CLIP" if personal else "")
-    measures = _clip(drawn, concept, photos, personal)
-    judged = personal is not None and not asked.own
+    photos = load_images(drawn.references) if drawn.references else _photos(own)
+    clip = drawn.clip or ("the miniature's CLIP" if own else "")
+    measures = _clip(drawn, concept, photos, own)
+    judge = own if own and not asked.own else None
     return PictureSettings(
-        prompts=_miniatures(personal) if judged else picture_prompts(contexts),
+        prompts=judge.prompts() if judge else picture_prompts(contexts),
         seeds=range(drawn.images),
-        generation=_generation(drawn, personal),
-        measures=[bundled_judge(personal), *measures] if judged else measures,
+        generation=_generation(drawn, own),
+        measures=[judge.judged(), *measures] if judge else measures,
         references=photos,
         clip=f"{clip}, {len(photos)} photo{'s' * (len(photos) > 1)}" if clip and photos else clip,
-        judge=f"the miniature's judge, its own {personal.anchor}" if judged else "",
+        judge=f"the miniature's judge, its own {judge.personal.anchor}" if judge else "",
     )
 
 
-def _photos(personal: Any) -> list[Image]:
-    return personal.reference_images() if personal else []
+def _photos(own: Bundled | None) -> list[Image]:
+    return own.photos() if own else []
 
 
-def _clip(drawn: Drawn, concept: Concept, photos: list[Image], personal: Any) -> list[Measure]:
+def _clip(drawn: Drawn, concept: Concept, photos: list[Image], own: Bundled | None) -> list[Measure]:
     if drawn.clip:
         scorer = ClipScorer.from_pretrained(drawn.clip)
-    elif personal:
-        scorer = bundled_scorer()
+    elif own:
+        scorer = own.scorer()
     else:
         return []
     return [clip_measure(scorer, concept.anchor, photos)]
 
 
-def _miniatures(personal: Any) -> list[Any]:
-    from .. import miniature
-
-    return miniature.context_prompts(personal)
-
-
-def _generation(drawn: Drawn, personal: Any) -> GenerationSettings:
+def _generation(drawn: Drawn, own: Bundled | None) -> GenerationSettings:
     """The demo's, for the miniature; else the pipeline's own."""
-    usual = BUNDLED_DRAWING if personal else GenerationSettings()
+    usual = own.miniature.drawing if own else GenerationSettings()
     return replace(
         usual,
         num_inference_steps=drawn.steps or usual.num_inference_steps,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -11,7 +14,8 @@ from ..adjustment import BETA
 
 # What to draw from.
 Model = Annotated[
-    str | None, typer.Argument(help="Pipeline folder or hub id; without it, the bundled miniature.")
+    str | None,
+    typer.Argument(help="Pipeline folder, hub id or a miniature's name; without it, the bundled miniature."),
 ]
 Lora = Annotated[str | None, typer.Option(help="LoRA file, folder or hub id.")]
 Embedding = Annotated[str | None, typer.Option(help="Textual-Inversion embedding file.")]
@@ -44,7 +48,9 @@ File = Annotated[Path, typer.Argument(help="Embedding file, of any layout.")]
 Table = Annotated[
     list[str],
     typer.Option(
-        "--model", help="Pipeline or text-encoder folder, or .safetensors file; repeat for one an encoder."
+        "--model",
+        help="Pipeline or text-encoder folder, .safetensors file or a miniature's name; repeat for one "
+        "an encoder.",
     ),
 ]
 Tokenizer = Annotated[
@@ -80,3 +86,22 @@ Clip = Annotated[
     str | None, typer.Option(help="CLIP folder or hub id that scores the images, for --compare.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON.")]
+
+
+def described(command: Callable[..., None], **options: Any) -> Callable[..., None]:
+    """The command with some of its parameters described anew, by what is known when this is called.
+
+    Args:
+        options: parameter -> its ``Annotated`` type.
+    """
+
+    @functools.wraps(command)
+    def call(*args: Any, **kwargs: Any) -> None:
+        command(*args, **kwargs)
+
+    hints = get_type_hints(command, include_extras=True) | options
+    signature = inspect.signature(command)
+    parameters = [each.replace(annotation=hints[each.name]) for each in signature.parameters.values()]
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = hints
+    return call
