@@ -21,22 +21,21 @@ from recorder import Recorder
 from rich.progress import track
 
 import uncollapse as uc
-from uncollapse import miniature
-from uncollapse.cli.bundled import bundled_measures, bundled_pipeline
-from uncollapse.cli.demo import BETA
 from uncollapse.comparison import BASE, PERSONALISED, Arm, Comparison, compare, tea_arms
 from uncollapse.metrics import SCORES, share, spread_over_seeds
 from uncollapse.models.generation import GenerationSettings, generate
 from uncollapse.output import save_text
+from uncollapse.subjects import BUNDLED_BETA, Bundled, bundled, chosen_miniature
 
 RESULTS = Path(__file__).parent / "results"
 SETTINGS = GenerationSettings(num_inference_steps=20, guidance_scale=4.0, batch_size=16)
 ALPHAS = [0.2, 0.4, 0.6]
 
 
-def check_identity(pipe, personal: miniature.PersonalConcept) -> None:
+def check_identity(pipe, own: Bundled) -> None:
     """Fail unless an adjustment that asks for nothing changes nothing."""
-    prompts = [p.template.format(personal.placeholder) for p in miniature.context_prompts(personal)[:2]]
+    personal = own.personal
+    prompts = [p.template.format(personal.placeholder) for p in own.prompts()[:2]]
     plain = generate(pipe, prompts, [0, 1], SETTINGS)
     with uc.apply(pipe, personal.placeholder, anchor=personal.anchor, alpha=0.0, beta=None):
         adjusted = generate(pipe, prompts, [0, 1], SETTINGS)
@@ -46,13 +45,12 @@ def check_identity(pipe, personal: miniature.PersonalConcept) -> None:
         )
 
 
-def measure(personal: miniature.PersonalConcept, arms: list[Arm], seeds: int) -> Comparison:
+def measure(own: Bundled, arms: list[Arm], seeds: int) -> Comparison:
     """One concept's comparison, all its context prompts."""
-    pipe = bundled_pipeline(personal)
-    check_identity(pipe, personal)
-    concept = uc.Concept(personal.placeholder, personal.anchor)
-    prompts = miniature.context_prompts(personal)
-    return compare(pipe, concept, prompts, range(seeds), arms, SETTINGS, bundled_measures(personal, concept))
+    pipe, concept = own.pipeline(), own.concept()
+    check_identity(pipe, own)
+    measures = own.measures(concept.anchor)
+    return compare(pipe, concept, own.prompts(), range(seeds), arms, SETTINGS, measures)
 
 
 def rows(comparisons: dict[str, Comparison]) -> list[tuple[str, str, dict[str, str]]]:
@@ -89,14 +87,14 @@ def main(
     / "demo_table",
 ) -> None:
     """Measure and write the table."""
-    adjusted = tea_arms(alpha, BETA)
+    adjusted = tea_arms(alpha, BUNDLED_BETA)
     apart = replace(adjusted[-1], name=f"{adjusted[-1].name}, base negative", negative_encoder="base")
     arms = [BASE, PERSONALISED, Arm("TEA α 0.2 β 1.5", uc.Adjustment()), *adjusted, apart]
-    names = concept or list(miniature.CONCEPTS)
-    settings = dict(concept=names, seeds=seeds, alpha=alpha, beta=BETA, drawing=SETTINGS.given())
+    names = concept or list(chosen_miniature().concepts)
+    settings = dict(concept=names, seeds=seeds, alpha=alpha, beta=BUNDLED_BETA, drawing=SETTINGS.given())
     recorder, comparisons = Recorder("demo_table", output.with_suffix(".json"), **settings), {}
     for name in track(names, description="measuring"):
-        comparisons[name] = measure(miniature.CONCEPTS[name], arms, seeds)
+        comparisons[name] = measure(bundled(name), arms, seeds)
         for r in comparisons[name].records:
             recorder.add({"concept": name, "arm": r.arm, "prompt": r.prompt, "seed": r.seed, **r.scores})
     recorder.save()

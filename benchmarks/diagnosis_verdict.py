@@ -33,16 +33,16 @@ from training_curves import ITEM, WORK, folder_of, pictures_say, runs, trained
 from training_curves import measured as pictures_of
 
 import uncollapse as uc
-from uncollapse import miniature
-from uncollapse.cli.bundled import bundled_contexts
 from uncollapse.diagnosis.checkpoints import states
 from uncollapse.diagnosis.probe import base_response, probe, response
 from uncollapse.diagnosis.prompts import encode_both, encoder_of, prompt_drift
 from uncollapse.diagnosis.verdict import PROMPT_BETA, judged
 from uncollapse.metrics.sets.distances import energy
 from uncollapse.metrics.sets.spread import set_spread
+from uncollapse.miniature import MINIATURES
 from uncollapse.miniature.recipes import RECIPES
 
+MINIATURE = MINIATURES["unet"]
 RESULTS = Path(__file__).parent / "results" / "diagnosis_verdict.jsonl"
 KEPT, LIKE = 75.0, 25.0
 SEEDS = 2
@@ -75,12 +75,12 @@ def measured(work: Path, recipe: str, name: str, seed: int) -> dict[str, Any]:
         return read(file)
     pictures, trajectory = pictures_of(work, recipe, name, seed)["records"], trained(work, recipe, name, seed)
     recorder = Recorder("diagnosis_verdict", file, alphas=ALPHAS)
-    personal, base = miniature.CONCEPTS[name], miniature.load_pipeline()
+    personal, base = MINIATURE.concepts[name], MINIATURE.pipeline()
     concept = uc.Concept(trajectory.placeholder, personal.anchor)
-    contexts = bundled_contexts(personal)
+    contexts = MINIATURE.contexts(personal)
     reference = base_response(base, concept, contexts.first(16).templates)
     beta = {} if trajectory.method == "textual-inversion" else {"beta": PROMPT_BETA}
-    checkpoints = states(trajectory, miniature.load_pipeline(), miniature.load_pipeline)
+    checkpoints = states(trajectory, MINIATURE.pipeline(), MINIATURE.pipeline)
     for seen, (checkpoint, pipe) in zip(pictures, checkpoints, strict=True):
         said = probe_says(pipe, concept.placeholder, contexts, reference)
         seen["row cosine"] = seen.pop("cosine")  # the probe has one as well
@@ -216,7 +216,7 @@ def main(
     if not judge_only:
         fresh = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
-            chosen = runs(list(METHODS), list(miniature.CONCEPTS), SEEDS)
+            chosen = runs(list(METHODS), list(MINIATURE.concepts), SEEDS)
             jobs = {pool.submit(measured, work, *run): run for run in chosen}
             for job in as_completed(jobs):
                 lines.add(found := job.result())

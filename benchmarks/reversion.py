@@ -20,15 +20,16 @@ import torch
 import typer
 from recorder import Recorder
 
-from uncollapse import miniature
 from uncollapse.geometry import unit
 from uncollapse.learned_embeds import read
+from uncollapse.miniature import MINIATURES
 from uncollapse.miniature.world import Scene, render
 from uncollapse.output import save_text
 from uncollapse.training import Reversion, train
 from uncollapse.training.captions import read_captions
 from uncollapse.training.steering import basis_rows
 
+MINIATURE = MINIATURES["unet"]
 RESULTS = Path(__file__).parent / "results" / "reversion.json"
 EXEMPLARS = {
     "cat": ("orange", "beach"),
@@ -66,7 +67,7 @@ def main(
 ) -> None:
     """Train, measure and write the numbers."""
     recorder = Recorder("reversion", output, steps=steps, seeds=seeds)
-    pipe = miniature.load_pipeline()
+    pipe = MINIATURE.pipeline()
     with tempfile.TemporaryDirectory() as name:
         photos = Path(name) / "photos"
         photos.mkdir()
@@ -83,7 +84,7 @@ def main(
                     seed=seed,
                     steering=steering,
                 )
-                trajectory = train(pipe, photos, out, settings, base_model="miniature")
+                trajectory = train(pipe, photos, out, settings, base_model=MINIATURE.title)
                 row = read(out).vectors["text_encoder"][0]
                 found = {"steering": steering, "seed": seed, "loss": trajectory.checkpoints[-1].loss}
                 recorder.add(found | measure(pipe, row, captions))

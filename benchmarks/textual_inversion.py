@@ -29,8 +29,8 @@ import torch
 import typer
 from recorder import Recorder
 
-from uncollapse import miniature
 from uncollapse.anchors import anchor_token_ids, anchor_vector
+from uncollapse.miniature import MINIATURES
 from uncollapse.models.loading import load_pipeline
 from uncollapse.training import TextualInversion
 from uncollapse.training.families import Family, family_of
@@ -39,6 +39,7 @@ from uncollapse.training.learner import Learner, Task
 from uncollapse.training.photos import read_pictures
 from uncollapse.training.templates import DESCRIPTIONS
 
+MINIATURE = MINIATURES["unet"]
 RESULTS = Path(__file__).parent / "results"
 TOKEN = "<my-concept>"
 
@@ -124,7 +125,7 @@ def loaded(model: str | None) -> Any:
     pipe = (
         sd15.pipeline()
         if model == "sd15"
-        else load_pipeline(model or miniature.MODEL, device="cpu", dtype=torch.float32)
+        else load_pipeline(model or MINIATURE.model, device="cpu", dtype=torch.float32)
     )
     for part in (pipe.unet, pipe.vae, pipe.text_encoder):
         part.requires_grad_(False)
@@ -159,7 +160,7 @@ def seconds_a_step(side: Iterator[Step], steps: int) -> float:
 
 
 def photos_of_the_miniature(folder: Path) -> Path:
-    for i, image in enumerate(miniature.CONCEPTS["cat"].reference_images()):
+    for i, image in enumerate(MINIATURE.concepts["cat"].reference_images()):
         image.save(folder / f"{i}.png")
     return folder
 
@@ -185,7 +186,7 @@ def main(
     recorder = Recorder(
         "textual_inversion",
         output,
-        model=model or "the bundled miniature",
+        model=model or MINIATURE.title,
         photos=photos or "a concept's of the miniature",
         class_word=class_word,
         steps=steps,

@@ -20,19 +20,20 @@ import torch
 import typer
 from recorder import Recorder, load
 
-from uncollapse import miniature
+from uncollapse.miniature import MINIATURES
 from uncollapse.models.loading import load_pipeline
 from uncollapse.training import DreamBoothLoRA, TextualInversion, train
 from uncollapse.training.settings import Settings
 
+MINIATURE = MINIATURES["unet"]
 RESULTS = Path(__file__).parent / "results" / "training_budget.json"
 
 
 def measured(settings: Settings, photos: Path, folder: Path) -> dict[str, object]:
     """What one training took, and how the losses went."""
-    pipe = load_pipeline(miniature.MODEL, device="cpu", dtype=torch.float32)
+    pipe = load_pipeline(MINIATURE.model, device="cpu", dtype=torch.float32)
     start, cpu = time.perf_counter(), time.process_time()
-    trajectory = train(pipe, photos, folder, settings, base_model="miniature")
+    trajectory = train(pipe, photos, folder, settings, base_model=MINIATURE.title)
     return {
         "steps": settings.steps,
         "batch size": settings.batch_size,
@@ -53,8 +54,8 @@ def main(
 ) -> None:
     """Train, measure and write the numbers."""
     settings = dict(inversion_steps=inversion_steps, lora_steps=lora_steps, concept=concept)
-    recorder = Recorder("training_budget", output, model="the bundled miniature", **settings)
-    word = miniature.CONCEPTS[concept].anchor
+    recorder = Recorder("training_budget", output, model=MINIATURE.title, **settings)
+    word = MINIATURE.concepts[concept].anchor
     runs = {
         "Textual Inversion": TextualInversion(
             placeholder="<my-concept>",
@@ -72,7 +73,7 @@ def main(
     with tempfile.TemporaryDirectory() as name:
         photos = Path(name) / "photos"
         photos.mkdir()
-        for i, image in enumerate(miniature.CONCEPTS[concept].reference_images()):
+        for i, image in enumerate(MINIATURE.concepts[concept].reference_images()):
             image.save(photos / f"{i}.png")
         for method, training in runs.items():
             found = measured(training, photos, Path(name) / method)

@@ -29,8 +29,8 @@ import torch
 import typer
 from recorder import Lines, Recorder, read
 
-from uncollapse import miniature
 from uncollapse.diagnosis.checkpoints import states
+from uncollapse.miniature import MINIATURES
 from uncollapse.miniature.device import has_fast_bfloat16
 from uncollapse.miniature.recipes import RECIPES, save_photos
 from uncollapse.models.generation import GenerationSettings, generate
@@ -38,6 +38,7 @@ from uncollapse.reports import figures as plots
 from uncollapse.training import train
 from uncollapse.trajectory import Trajectory, read_trajectory
 
+MINIATURE = MINIATURES["unet"]
 RESULTS = Path(__file__).parent / "results" / "training_curves.jsonl"
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 WORK = Path("outputs/trainings")
@@ -58,7 +59,7 @@ def folder_of(work: Path, recipe: str, name: str, seed: int) -> Path:
 
 def trained(work: Path, recipe: str, name: str, seed: int) -> Trajectory:
     """One training, done unless it is there; class images are drawn once a concept."""
-    concept, folder = miniature.CONCEPTS[name], folder_of(work, recipe, name, seed)
+    concept, folder = MINIATURE.concepts[name], folder_of(work, recipe, name, seed)
     settings = RECIPES[recipe].settings(concept, seed)
     if (folder / "done").exists():
         return read_trajectory(folder)
@@ -67,7 +68,7 @@ def trained(work: Path, recipe: str, name: str, seed: int) -> Trajectory:
     if shared.exists() and getattr(settings, "prior_weight", 0):
         shutil.copytree(shared, folder / "class_images", dirs_exist_ok=True)
     started = time.perf_counter()
-    train(miniature.load_pipeline(), photos, folder, settings, resume=True, base_model="miniature")
+    train(MINIATURE.pipeline(), photos, folder, settings, resume=True, base_model=MINIATURE.title)
     if not shared.exists() and (folder / "class_images").exists():
         shutil.copytree(folder / "class_images", shared, dirs_exist_ok=True)
     (folder / "state.pt").unlink(missing_ok=True)
@@ -82,8 +83,8 @@ def faster() -> Any:
 
 def pictures_say(pipe: Any, personal: Any, placeholder: str) -> dict[str, float]:
     """Per cent of the contexts kept, of the likeness in context, and of the likeness without any."""
-    judge = miniature.load_judge()
-    asked = [(prompt, seed) for prompt in miniature.context_prompts(personal) for seed in range(PICTURES)]
+    judge = MINIATURE.judge()
+    asked = [(prompt, seed) for prompt in MINIATURE.context_prompts(personal) for seed in range(PICTURES)]
     texts = [prompt.template.replace("{}", placeholder) for prompt, _ in asked]
     with faster():
         images = generate(pipe, texts, [seed for _, seed in asked], DRAWING)
@@ -108,8 +109,8 @@ def measured(work: Path, recipe: str, name: str, seed: int) -> dict[str, Any]:
     if file.exists():
         return read(file)
     recorder = Recorder("training_curves", file, pictures=PICTURES, bare=BARE, drawing=DRAWING.given())
-    trajectory, personal = trained(work, recipe, name, seed), miniature.CONCEPTS[name]
-    for c, pipe in states(trajectory, miniature.load_pipeline(), miniature.load_pipeline):
+    trajectory, personal = trained(work, recipe, name, seed), MINIATURE.concepts[name]
+    for c, pipe in states(trajectory, MINIATURE.pipeline(), MINIATURE.pipeline):
         figures = {key: value for key, value in vars(c).items() if key not in ("step", "file")}
         recorder.add(
             {"recipe": recipe, "concept": name, "seed": seed, "step": c.step}
@@ -177,7 +178,7 @@ def report(known: dict[tuple, list[dict]]) -> None:
             values = [run[-1][key] for run in records]
             cells.append("–" if values[0] is None else f"{np.mean(values):.2f}")
         print(f"| {recipe} | {len(records)} | {' | '.join(cells)} |")
-    names = list(miniature.CONCEPTS)
+    names = list(MINIATURE.concepts)
     print(
         f"\n| most likeness at any step | {' | '.join(names)} | runs at {GOAL:.0f}% or more | bare prompt |"
     )
@@ -209,7 +210,7 @@ def main(
     draw_only: Annotated[bool, typer.Option("--draw-only", help="Train and measure nothing.")] = False,
 ) -> None:
     """Train, measure and draw."""
-    chosen = list(runs(recipe or list(RECIPES), concept or list(miniature.CONCEPTS), seeds))
+    chosen = list(runs(recipe or list(RECIPES), concept or list(MINIATURE.concepts), seeds))
     lines = Lines(results, *ITEM)
     if not draw_only:
         fresh = multiprocessing.get_context("spawn")

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from .adjusters import Places, Role
 from .adjustment import Adjustment
-from .errors import AnchorError, EmbeddingError, FileFormatError, OutputError
+from .errors import AnchorError, EmbeddingError, FileFormatError, OutputError, Setting
 from .geometry import norm, unit
 from .learned_embeds import LearnedEmbedding, read_all, write
 from .learned_embeds.reading import files_at
@@ -119,7 +119,13 @@ def is_baked(metadata: Mapping[str, str]) -> bool:
 def check_output(output: Path, overwrite: bool) -> None:
     """Raise OutputError, unless ``output`` is free or may be overwritten."""
     if output.exists() and not overwrite:
-        raise OutputError(f"{output}: exists already. Give another name with -o, or --overwrite.")
+        raise OutputError(
+            f"{output}: exists already. Give another name with ",
+            Setting("output"),
+            ", or ",
+            Setting("overwrite"),
+            ".",
+        )
 
 
 def _check_anchor(anchor: str) -> None:
@@ -162,7 +168,7 @@ def _adjusted(
     try:
         own = vocabularies_for(embedding, vocabularies, f"'{source}'")
     except FileFormatError as error:
-        raise FileFormatError(f"{file}: {error}") from error
+        raise FileFormatError(f"{file}: ", *error.parts) from error
     vectors, changes = {}, []
     for name, v in embedding.vectors.items():
         _check_rows(file, embedding.placeholder, v)

@@ -14,7 +14,18 @@
 
 The first four are also ``ValueError``. A message says what was called, what arrived, why that fails,
 and what to type instead; the command line prints it and exits with 2.
+
+A setting is typed differently in every front end, so a message holds a `Setting` where it means one, and
+whoever shows the message says how it is spelled:
+
+    error = AnchorError("What is it? Say so with ", Setting("anchor"), ".")
+    str(error)                                       # What is it? Say so with anchor.
+    error.told(lambda setting: f"--{setting}")       # What is it? Say so with --anchor.
+
+A message that goes into another one takes its parts along: ``FileFormatError(f"{path}: ", *error.parts)``.
 """
+
+from collections.abc import Callable
 
 __all__ = [
     "AdjustmentError",
@@ -24,14 +35,48 @@ __all__ = [
     "OutputError",
     "PipelineError",
     "PlaceholderError",
+    "Setting",
     "TrainingError",
     "UncollapseError",
     "UncollapseWarning",
 ]
 
 
-class UncollapseError(Exception):
-    """The root: whatever goes wrong on purpose in this library."""
+class Setting(str):
+    """The name of a setting within a message, as Python has it: "anchor", "checkpoint_steps"."""
+
+    __slots__ = ()
+
+
+class _Message:
+    """What an exception says, made of parts; they are its ``args``, so that it can be pickled."""
+
+    args: tuple[str, ...]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The texts and the settings that the message is made of, in order."""
+        return self.args
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """The settings that the message is about."""
+        return tuple(part for part in self.parts if isinstance(part, Setting))
+
+    def told(self, spell: Callable[[Setting], str]) -> str:
+        """The message, its settings as ``spell`` writes them."""
+        return "".join(spell(part) if isinstance(part, Setting) else part for part in self.parts)
+
+    def __str__(self) -> str:
+        return self.told(str)
+
+
+class UncollapseError(_Message, Exception):
+    """The root: whatever goes wrong on purpose in this library.
+
+    Args:
+        parts: the message, in pieces where it names settings.
+    """
 
 
 class AdjustmentError(UncollapseError, ValueError):
@@ -66,5 +111,9 @@ class OutputError(UncollapseError):
     """The result cannot be written there."""
 
 
-class UncollapseWarning(UserWarning):
-    """The call went through, and probably did not do what was meant."""
+class UncollapseWarning(_Message, UserWarning):
+    """The call went through, and probably did not do what was meant.
+
+    Args:
+        parts: the message, in pieces where it names settings.
+    """

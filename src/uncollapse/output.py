@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import OutputError
+from .errors import OutputError, Setting
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,7 +31,9 @@ def check_writable(folder: Path) -> None:
     nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not nearest.is_dir():
         raise OutputError(
-            f"Cannot write to '{folder}': '{nearest}' is a file. Give another folder with --output."
+            f"Cannot write to '{folder}': '{nearest}' is a file. Give another folder with ",
+            Setting("output"),
+            ".",
         )
     try:
         with tempfile.TemporaryFile(dir=nearest):
@@ -125,7 +127,7 @@ def plain(data: Any) -> Any:
 def _refused(path: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = (
-        "Make room, or give another folder with --output." if full else "Give another folder with --output."
+    remedy = "Make room, or give" if full else "Give"
+    return OutputError(
+        f"Cannot write to '{path}': {reason}. {remedy} another folder with ", Setting("output"), "."
     )
-    return OutputError(f"Cannot write to '{path}': {reason}. {remedy}")

@@ -1,28 +1,25 @@
 """The demo, on a miniature of the miniature: what it writes, prints and refuses."""
 
 import json
-import sys
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-import uncollapse
-from toys.miniature import fake_miniature
+from toys.miniature import ToyMiniature, toy_miniature
 from uncollapse.cli.app import make_app
-from uncollapse.models.generation import GenerationSettings
+from uncollapse.miniature import MINIATURES
 
 
 @pytest.fixture(scope="module")
-def toy_miniature(tmp_path_factory):
-    return fake_miniature(tmp_path_factory.mktemp("miniature"))
+def toy(tmp_path_factory):
+    return toy_miniature(tmp_path_factory.mktemp("miniature"))
 
 
 @pytest.fixture(autouse=True)
-def _offline_default(monkeypatch, toy_miniature):
-    monkeypatch.setitem(sys.modules, "uncollapse.miniature", toy_miniature)
-    monkeypatch.setattr(uncollapse, "miniature", toy_miniature, raising=False)
-    monkeypatch.setattr("uncollapse.cli.demo.BUNDLED_DRAWING", GenerationSettings(2))
+def _offline_default(monkeypatch, toy):
+    monkeypatch.setitem(MINIATURES, "unet", toy)
 
 
 def run(*arguments):
@@ -87,8 +84,8 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, arguments, words
     assert not (tmp_path / "demo").exists()
 
 
-def test_an_output_that_is_a_file_is_refused_before_any_work(tmp_path, monkeypatch, toy_miniature):
-    monkeypatch.setattr(toy_miniature, "load_pipeline", lambda: pytest.fail("worked before looking"))
+def test_an_output_that_is_a_file_is_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(ToyMiniature, "pipeline", lambda self: pytest.fail("worked before looking"))
     (tmp_path / "file").write_text("mine")
     result = run("-o", tmp_path / "file" / "demo")
     assert (result.exit_code, result.stdout) == (2, "")
@@ -96,8 +93,8 @@ def test_an_output_that_is_a_file_is_refused_before_any_work(tmp_path, monkeypat
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_miniature_without_weights_says_how_to_make_them(tmp_path, monkeypatch, toy_miniature):
-    monkeypatch.setattr(toy_miniature, "CONCEPTS", {})
+def test_a_miniature_without_weights_says_how_to_make_them(tmp_path, monkeypatch, toy):
+    monkeypatch.setitem(MINIATURES, "unet", replace(toy, taught={}))
     result = run("-o", tmp_path / "demo")
     assert result.exit_code == 2
     assert "python -m uncollapse.miniature.build" in result.stderr

@@ -1,14 +1,14 @@
 """``diagnose`` on an embedding file, a folder of them, a model and a training: what it prints and writes."""
 
 import json
-import sys
 
 import pytest
 from PIL import Image
 
-from toys.diagnoses import CONTEXTS, model_and_lora, run
-from toys.miniature import fake_miniature
+from toys.diagnoses import model_and_lora, run
+from toys.miniature import toy_miniature
 from toys.outline import Outline
+from uncollapse.miniature import MINIATURES
 
 
 def test_an_embedding_file(diagnosed, tmp_path):
@@ -88,12 +88,7 @@ def test_a_training(diagnosed, tmp_path):
 
 
 def test_the_bundled_miniature_is_the_default(tmp_path, monkeypatch):
-    import uncollapse
-
-    fake = fake_miniature(tmp_path)
-    monkeypatch.setitem(sys.modules, "uncollapse.miniature", fake)
-    monkeypatch.setattr(uncollapse, "miniature", fake, raising=False)
-    monkeypatch.setattr("uncollapse.cli.diagnose.bundled_contexts", lambda personal: CONTEXTS)
+    monkeypatch.setitem(MINIATURES, "unet", toy_miniature(tmp_path))
     result = run("--json", "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
     [found] = json.loads(result.stdout)["diagnoses"]

@@ -1,19 +1,18 @@
 """``diagnose --images``: what is drawn, who measures it, and that an interruption loses nothing."""
 
 import json
-import sys
 
 import pytest
 from typer.testing import CliRunner
 
-import uncollapse
 from toys.clip import save_clip
-from toys.diagnoses import CONTEXTS, model_and_lora
+from toys.diagnoses import model_and_lora
 from toys.diagnoses import run as run_checked
-from toys.miniature import fake_miniature
+from toys.miniature import toy_miniature
 from toys.outline import Outline
 from toys.pictures import picture
 from uncollapse.cli.app import make_app
+from uncollapse.miniature import MINIATURES
 
 SHORT = ("--images", "1", "--steps", "2")
 
@@ -50,10 +49,7 @@ def test_a_model_drawn_and_scored(diagnosed, eyes, tmp_path):
 
 @pytest.fixture
 def miniature(tmp_path, monkeypatch):
-    fake = fake_miniature(tmp_path / "miniature")
-    monkeypatch.setitem(sys.modules, "uncollapse.miniature", fake)
-    monkeypatch.setattr(uncollapse, "miniature", fake, raising=False)
-    monkeypatch.setattr("uncollapse.cli.diagnose.bundled_contexts", lambda personal: CONTEXTS)
+    monkeypatch.setitem(MINIATURES, "unet", toy_miniature(tmp_path / "miniature"))
 
 
 def test_the_miniature_is_judged_without_being_asked(miniature, tmp_path):

@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 
 import uncollapse as uc
 from toys.clip import make_clip
-from toys.miniature import fake_miniature
+from toys.miniature import toy_miniature
 from toys.pictures import SIZE, picture
 from toys.pipelines import add_lora, make_pipeline, save_lora
 from uncollapse.cli.app import make_app
 from uncollapse.learned_embeds import LearnedEmbedding
+from uncollapse.miniature import MINIATURES
 from uncollapse.models.generation import GenerationSettings
 from uncollapse.models.generation import generate as draw
 
@@ -252,9 +253,7 @@ def test_an_unknown_option_is_exit_code_2():
 
 
 def test_without_a_model_the_bundled_concept_is_drawn(monkeypatch, tmp_path):
-    toy = fake_miniature(tmp_path / "miniature")
-    monkeypatch.setitem(sys.modules, "uncollapse.miniature", toy)
-    monkeypatch.setattr(uc, "miniature", toy, raising=False)
+    monkeypatch.setitem(MINIATURES, "unet", toy_miniature(tmp_path / "miniature"))
     result = run("--prompt", PROMPT, "-o", tmp_path / "out", "--compare")
     assert result.exit_code == 0, result.output
     assert "CLIP-I likeness" in " ".join(result.stdout.split())

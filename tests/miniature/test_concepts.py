@@ -5,9 +5,12 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from uncollapse.miniature import CONCEPTS, Judge, Reading, context_prompts
+from uncollapse.miniature import MINIATURES, Judge, Reading
 from uncollapse.miniature.judge import HEADS, in_palette_order
 from uncollapse.miniature.world import PATTERNS, Scene, render
+
+MINIATURE = MINIATURES["unet"]
+CONCEPTS = MINIATURE.concepts
 
 
 def reading(scene: Scene) -> Reading:
@@ -48,7 +51,7 @@ def test_the_photographs_are_five_and_all_taken_in_its_place(concept):
 
 @pytest.mark.parametrize("concept", CONCEPTS.values(), ids=lambda c: c.name)
 def test_the_prompts_ask_for_other_places(concept):
-    prompts = context_prompts(concept)
+    prompts = MINIATURE.context_prompts(concept)
     assert len(prompts) >= 8
     assert len({p.template for p in prompts}) == len(prompts)
     for prompt in prompts:
@@ -60,7 +63,7 @@ def test_the_prompts_ask_for_other_places(concept):
 
 
 def test_context_with_an_accessory_needs_the_accessory():
-    prompt = next(p for p in context_prompts(CONCEPTS["cat"]) if p.accessory)
+    prompt = next(p for p in MINIATURE.context_prompts(CONCEPTS["cat"]) if p.accessory)
     there = replace(CONCEPTS["cat"].looks, place=prompt.place)
     assert not prompt.kept(reading(there))
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from uncollapse.miniature import CONCEPTS
+from uncollapse.miniature import MINIATURES
 from uncollapse.miniature.recipes import RECIPES, save_photos
+
+CONCEPTS = MINIATURES["unet"].concepts
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)

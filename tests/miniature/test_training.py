@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from uncollapse.miniature.loop import Schedule, fit
+from uncollapse.miniature.loop import Round, fit
 from uncollapse.miniature.tokenizer import train_tokenizer
 
 
@@ -22,8 +22,8 @@ def train(folder, steps, *, stop_at=None, ema=None):
         x = torch.randn(batch, 3, generator=generator)
         return (model(x) - x.sum(1, keepdim=True)).pow(2).mean()
 
-    schedule = Schedule(steps=steps, batch=8, lr=0.05, warmup=2, ema=ema)
-    return fit("toy", model, loss, [schedule], folder, checkpoint_every=5).weight.detach().clone()
+    plan = Round(steps=steps, batch=8, lr=0.05, warmup=2, ema=ema)
+    return fit("toy", model, loss, [plan], folder, checkpoint_every=5).weight.detach().clone()
 
 
 @pytest.mark.parametrize("ema", [None, 0.9])

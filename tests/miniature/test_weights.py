@@ -10,25 +10,25 @@ from diffusers import StableDiffusionPipeline
 from safetensors import safe_open
 
 import uncollapse as uc
-from uncollapse import miniature
 from uncollapse.comparison import BASE, PERSONALISED, compare, judge_measure, tea_arms
-from uncollapse.miniature import clip, judge, quality
-from uncollapse.miniature.concepts import DATA
+from uncollapse.miniature import MINIATURES, clip, judge, quality
 from uncollapse.miniature.recipes import RECIPES
 from uncollapse.models.generation import GenerationSettings
+
+MINIATURE = MINIATURES["unet"]
 
 
 @pytest.fixture(scope="module")
 def pipe():
-    return miniature.load_pipeline()
+    return MINIATURE.pipeline()
 
 
 def test_all_package_data_is_small():
-    assert sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file()) <= 35e6
+    assert sum(path.stat().st_size for path in MINIATURE.folder.rglob("*") if path.is_file()) <= 35e6
 
 
 def test_it_loads_as_any_pipeline_in_one_precision(pipe):
-    plain = StableDiffusionPipeline.from_pretrained(miniature.MODEL)
+    plain = StableDiffusionPipeline.from_pretrained(MINIATURE.model)
     dtypes = {p.dtype for m in (plain.unet, plain.vae, plain.text_encoder) for p in m.parameters()}
     assert dtypes == {torch.float32}
     draw = dict(num_inference_steps=2, output_type="np")
@@ -40,34 +40,34 @@ def test_it_loads_as_any_pipeline_in_one_precision(pipe):
 
 
 def test_the_judge_reads_held_out_renders():
-    accuracy = judge.accuracy(miniature.load_judge(), count=500)
+    accuracy = judge.accuracy(MINIATURE.judge(), count=500)
     assert min(accuracy.values()) >= 0.98, accuracy
 
 
 def test_clip_finds_each_pictures_own_caption():
-    assert clip.retrieval(*miniature.load_clip(), complete=True, batches=3) >= 0.88
+    assert clip.retrieval(*MINIATURE.clip(), complete=True, batches=3) >= 0.88
 
 
 def test_unseen_combinations_are_composed(pipe):
-    shares = quality.composition(pipe, miniature.load_judge(), prompts=50)
+    shares = quality.composition(pipe, MINIATURE.judge(), prompts=50)
     assert shares["place"] >= 0.9
     assert min(shares[name] for name in ("subject", "accessory", "style")) >= 0.8
     assert shares["second"] >= 0.6
 
 
 def test_the_shipped_concept_has_collapsed_and_adjustment_brings_its_context_back(pipe):
-    concept = miniature.CONCEPTS["dog"]
-    personalised = miniature.load_pipeline()
+    concept = MINIATURE.concepts["dog"]
+    personalised = MINIATURE.pipeline()
     personalised.load_lora_weights(concept.lora)
     settings = GenerationSettings(num_inference_steps=20, guidance_scale=4.0, batch_size=16)
     comparison = compare(
         personalised,
         uc.Concept(concept.placeholder, concept.anchor),
-        miniature.context_prompts(concept)[:4],
+        MINIATURE.context_prompts(concept)[:4],
         range(4),
         [BASE, PERSONALISED, *tea_arms([0.6], 1.0)],
         settings,
-        [judge_measure(miniature.load_judge().read, concept.matches)],
+        [judge_measure(MINIATURE.judge().read, concept.matches)],
     )
     kept = {
         arm.name: np.mean([record.scores["context_kept"] for record in comparison.of(arm.name)])
@@ -79,15 +79,15 @@ def test_the_shipped_concept_has_collapsed_and_adjustment_brings_its_context_bac
 
 
 def test_the_shipped_embedding_is_an_ordinary_one(pipe):
-    embedding = uc.learned_embeds.read(miniature.CONCEPTS["dog"].embedding)
+    embedding = uc.learned_embeds.read(MINIATURE.concepts["dog"].embedding)
     assert embedding.placeholder == "<my-dog>"
     assert embedding.vectors["text_encoder"].shape == (4, pipe.text_encoder.config.hidden_size)
-    plain = StableDiffusionPipeline.from_pretrained(miniature.MODEL)
-    plain.load_textual_inversion(str(miniature.CONCEPTS["dog"].embedding))
+    plain = StableDiffusionPipeline.from_pretrained(MINIATURE.model)
+    plain.load_textual_inversion(str(MINIATURE.concepts["dog"].embedding))
     assert {"<my-dog>", "<my-dog>_3"} <= set(plain.tokenizer.get_vocab())
 
 
-@pytest.mark.parametrize("concept", miniature.CONCEPTS.values(), ids=lambda c: c.name)
+@pytest.mark.parametrize("concept", MINIATURE.concepts.values(), ids=lambda c: c.name)
 def test_each_concept_has_a_lora_by_the_recipe(concept):
     settings = RECIPES["dreambooth"].settings(concept)
     with safe_open(concept.lora, framework="pt") as file:

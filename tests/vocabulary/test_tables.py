@@ -212,7 +212,7 @@ def test_what_cannot_be_used_is_named(tmp_path, model):
     save_file({"shared.weight": torch.ones(700, 2)}, path)
     with pytest.raises(FileFormatError, match="no tokenizer that can be read"):
         load_vocabularies(path, path)
-    with pytest.raises(FileFormatError, match=r"no tokenizer beside it.*--tokenizer"):
+    with pytest.raises(FileFormatError, match=r"no tokenizer beside it.*with tokenizer"):
         load_vocabularies(path)["text_encoder"].anchor_vector("cat")
     assert load_vocabularies(path, model)["text_encoder"].words
 

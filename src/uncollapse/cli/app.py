@@ -29,7 +29,7 @@ def make_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(about)
-    app.command()(demo)
+    app.command()(with_registered(demo))
     app.command()(with_registered(generate))
     app.command()(inspect)
     app.command()(with_registered(diagnose))

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from .. import baking
 from ..adjustment import ALPHA, BETA, Adjustment
 from ..reports.table import Table
+from ..subjects import located, suggested_anchor
 from ..vocabulary.tables import load_vocabularies
 from . import options as o
-from .anchor import suggested_anchor
-from .console import command, print_json, stdout
+from .console import command, print_json, say, stdout
 from .tables import print_table
 
 
@@ -34,8 +34,10 @@ def bake(
     """
     adjustment = Adjustment(alpha, BETA if beta is None and norm_blend is None else beta, norm_blend)
     baking.check_output(output, overwrite)
-    vocabularies = load_vocabularies(model, tokenizer or ())
-    anchor = suggested_anchor(file, vocabularies) if anchor is None else anchor
+    vocabularies = load_vocabularies([located(each)[0] for each in model], tokenizer or ())
+    if anchor is None:
+        anchor, notes = suggested_anchor(file, vocabularies)
+        say(notes)
     rows = baking.bake(file, output, vocabularies, anchor, adjustment, overwrite=overwrite)
     if json:
         print_json({"output": str(output), "anchor": anchor, "vectors": [asdict(row) for row in rows]})

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..errors import UncollapseError, UncollapseWarning
+from ..errors import Setting, UncollapseError, UncollapseWarning
 from ..output import plain
 
 P = ParamSpec("P")
@@ -49,7 +49,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             try:
                 return function(*args, **kwargs)
             except UncollapseError as error:
-                raise _failed(str(error)) from error
+                raise _failed(error.told(_flag)) from error
             except ModuleNotFoundError as missing:
                 if (missing.name or "").partition(".")[0] not in EXTRAS:
                     raise
@@ -58,13 +58,28 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
     return speaking_plainly
 
 
+def say(notes: Iterable[str | UncollapseWarning]) -> None:
+    """What was chosen in the user's stead, on stderr; what is doubtful about it as a warning."""
+    for note in notes:
+        if isinstance(note, UncollapseWarning):
+            warnings.warn(note, stacklevel=2)
+        else:
+            stderr().print(note, markup=False, soft_wrap=True)
+
+
 def _failed(message: str) -> typer.Exit:
     stderr().print(f"Error: {message}", style="red", markup=False, soft_wrap=True)
     return typer.Exit(2)
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
-    stderr().print(f"Warning: {message}", style="yellow", markup=False, soft_wrap=True)
+    text = message.told(_flag) if isinstance(message, UncollapseWarning) else message
+    stderr().print(f"Warning: {text}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _flag(setting: Setting) -> str:
+    """As it is typed: ``--checkpoint-steps``."""
+    return f"--{setting.replace('_', '-')}"
 
 
 def _quieten_libraries() -> None:
@@ -74,15 +89,6 @@ def _quieten_libraries() -> None:
     os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
     for name in ("diffusers", "transformers", "peft"):
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def quieten_loading() -> None:
-    """No bars of diffusers and transformers while a pipeline loads; imports both, so only where one does."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    diffusers_logging.disable_progress_bar()
-    transformers_logging.disable_progress_bar()
 
 
 @contextmanager

@@ -19,17 +19,15 @@ from ..diagnosis.diagnose import Diagnosis, DiagnosisSettings, diagnosing, noted
 from ..diagnosis.pictures import Pictures, PictureSettings, arms_for, draw_pictures
 from ..diagnosis.probe import ProbeSettings
 from ..errors import PipelineError, UncollapseWarning
-from ..models.loading import load_pipeline
 from ..output import check_writable
+from ..subjects import Parts, Subject, assembled, base_pipeline, quiet_pipeline
 from . import options as o
-from .bundled import bundled_concept, bundled_contexts
-from .console import command, progress
+from .console import command, progress, say
 from .diagnose_contexts import AskedContexts, chosen_contexts
 from .diagnose_files import diagnose_files
 from .diagnose_pictures import Drawn, picture_settings
 from .diagnose_printing import show_diagnoses
 from .kept import shown_whatever_happens
-from .subject import Parts, Subject, bundled_subject, chosen_dtype, own_subject
 
 OUTPUT = Path("outputs/diagnosis")
 TRAJECTORY = "trajectory.json"
@@ -41,13 +39,16 @@ def diagnose(
     target: Annotated[
         str | None,
         typer.Argument(
-            help="Embedding file or a folder of them, pipeline folder or hub id, or a training's folder; "
-            "without it, the bundled miniature."
+            help="Embedding file or a folder of them, pipeline folder, hub id or a miniature's name, or a "
+            "training's folder; without it, the bundled miniature."
         ),
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="For embedding files: the model's folder or file; repeat for one an encoder."),
+        typer.Option(
+            help="For embedding files: the model's folder or file, or a miniature's name; repeat for one "
+            "an encoder."
+        ),
     ] = None,
     tokenizer: o.Tokenizer = None,
     lora: o.Lora = None,
@@ -103,7 +104,7 @@ def diagnose(
         _warn_of_unused(parts, placeholder, anchor)
         _warn_of_undrawn(drawn, "a training is drawn as it is and with TEA")
         base_model = model[0] if model else base
-        load = partial(_quiet_pipeline, device=device, dtype=chosen_dtype(dtype))
+        load = partial(quiet_pipeline, device=device, dtype=dtype)
         diagnose_training(path, output, base_model, load, asked, drawn, as_json_text=json)
     elif path and path.exists() and not (path / "model_index.json").is_file():
         if images:
@@ -114,12 +115,13 @@ def diagnose(
     else:
         if not images:
             _warn_of_undrawn(drawn, "nothing is drawn without --images")
-        subject, personal = _subject(parts, placeholder, anchor, device, dtype)
+        subject = assembled(parts, placeholder, anchor, device=device, dtype=dtype)
+        say(subject.notes)
         subject.pipe.set_progress_bar_config(disable=True)  # there is one of all pictures
-        original = _base(base, parts, device, dtype)
-        shipped = bundled_contexts(personal) if personal else None
+        original = base_pipeline(base, parts, device=device, dtype=dtype)
+        shipped = subject.bundled.contexts() if subject.bundled else None
         sentences = chosen_contexts(subject.pipe, subject.concept, asked, shipped, output)
-        pictures = picture_settings(drawn, subject.concept, sentences, asked, personal)
+        pictures = picture_settings(drawn, subject.concept, sentences, asked, subject.bundled)
         settings = DiagnosisSettings(probe=ProbeSettings() if probe else None, as_published=paper)
         _diagnose_model(subject, original, sentences, settings, pictures, output, as_json_text=json)
 
@@ -180,32 +182,3 @@ def _drawn(subject: Subject, base: Any, pictures: PictureSettings, known: Diagno
     arms = told_apart([*proposed, *pictures.arms])
     with progress("Drawing", len(arms) * len(pictures.prompts) * len(pictures.seeds)) as advance:
         yield from draw_pictures(subject.pipe, subject.concept, pictures, arms, base=base, on_images=advance)
-
-
-def _subject(
-    parts: Parts, placeholder: str | None, anchor: str | None, device: str | None, dtype: str | None
-) -> tuple[Subject, Any]:
-    """What is diagnosed, and the miniature's own concept where it is that."""
-    if parts == Parts():
-        return bundled_subject(placeholder, anchor, {}), bundled_concept(placeholder)
-    return own_subject(placeholder, anchor, {}, parts, device, dtype), None
-
-
-def _quiet_pipeline(model: str | Path, **how: Any) -> Any:
-    pipe = load_pipeline(model, **how)
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-def _base(base: str | None, parts: Parts, device: str | None, dtype: str | None) -> Any:
-    if base is not None:
-        return _quiet_pipeline(base, device=device, dtype=chosen_dtype(dtype))
-    if parts.custom_diffusion and parts.model:  # it changed the weights: the model is loaded once more
-        return _quiet_pipeline(parts.model, device=device, dtype=chosen_dtype(dtype))
-    if parts.model and not (parts.lora or parts.embedding):
-        warnings.warn(
-            "Without --base, --lora or --embedding there is nothing to compare the model with but itself.",
-            UncollapseWarning,
-            stacklevel=2,
-        )
-    return None

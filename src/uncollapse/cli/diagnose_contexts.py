@@ -70,7 +70,7 @@ def _answered(endpoint: str, anchor: str, llm: str, output: Path) -> Contexts:
     except IncompleteContextsError as error:
         if error.contexts.templates:
             saved = save_text("\n".join(error.contexts.templates) + "\n", output / "contexts.txt")
-            raise FileFormatError(f"{error} What came is in '{saved}'.") from error
+            raise FileFormatError(*error.parts, f" What came is in '{saved}'.") from error
         raise
     save_text("\n".join(found.templates) + "\n", output / "contexts.txt")
     return found

@@ -11,6 +11,7 @@ from ..diagnosis.diagnose import Diagnosis, diagnose_embeddings
 from ..errors import FileFormatError, PipelineError, UncollapseWarning
 from ..learned_embeds import LearnedEmbedding, read_all
 from ..learned_embeds.reading import SUFFIXES
+from ..subjects import located
 from ..vocabulary.suggestions import suggest_anchors
 from ..vocabulary.tables import Vocabulary, load_vocabularies
 
@@ -28,7 +29,7 @@ def diagnose_files(
             f"'{path}' is compared with the words of its model. Give the model's folder, or its text "
             "encoder's file, with --model."
         )
-    vocabularies = load_vocabularies(list(model), tokenizer or ())
+    vocabularies = load_vocabularies([located(each)[0] for each in model], tokenizer or ())
     files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     embeddings, names, anchors = [], [], []
     for file in files:
@@ -40,7 +41,7 @@ def diagnose_files(
         except FileFormatError as error:
             if not path.is_dir():
                 raise
-            warnings.warn(str(error), UncollapseWarning, stacklevel=2)
+            warnings.warn(UncollapseWarning(*error.parts), stacklevel=2)
     if not embeddings:
         raise FileFormatError(f"{path}: a folder without an embedding file. Give one that holds some.")
     return diagnose_embeddings(embeddings, vocabularies, anchors, adjustment, names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..comparison import MEASURES, Arm, Given, Measure, clip_measure, named_measures
 from ..concept import Concept
@@ -13,7 +13,7 @@ from ..diagnosis.contexts import Contexts
 from ..diagnosis.pictures import PictureSettings, picture_prompts
 from ..models.generation import GenerationSettings
 from ..models.loading import load_images
-from .bundled import BUNDLED_DRAWING, bundled_judge, bundled_scorer
+from ..subjects import Bundled
 from .diagnose_contexts import AskedContexts
 
 if TYPE_CHECKING:
@@ -41,47 +41,47 @@ class Drawn:
 
 
 def picture_settings(
-    drawn: Drawn, concept: Concept, contexts: Contexts, asked: AskedContexts, personal: Any = None
+    drawn: Drawn, concept: Concept, contexts: Contexts, asked: AskedContexts, own: Bundled | None = None
 ) -> PictureSettings | None:
     """Prompts, seeds, measures; None where no pictures were asked for.
 
     Args:
-        personal: the miniature's own concept: its CLIP measures without being named, and its judge, who knows
-            what the miniature's prompts ask for, but not what the user's do.
+        own: a miniature's own concept: its CLIP measures without being named, and its judge, who knows what
+            the miniature's prompts ask for, but not what the user's do.
     """
     if not drawn.images:
         return None
-    photos = load_images(drawn.references) if drawn.references else _photos(personal)
+    photos = load_images(drawn.references) if drawn.references else _photos(own)
     given = Given(concept.anchor, photos)
-    judged = personal is not None and not asked.own
-    measures = _usual(drawn, given, personal, judged=judged) | named_measures(drawn.measured, given)
+    judge = own if own and not asked.own else None
+    measures = _usual(drawn, given, own, judge) | named_measures(drawn.measured, given)
     return PictureSettings(
-        prompts=_miniatures(personal) if judged else picture_prompts(contexts),
+        prompts=judge.prompts() if judge else picture_prompts(contexts),
         seeds=range(drawn.images),
-        generation=_generation(drawn, personal),
+        generation=_generation(drawn, own),
         measures=list(measures.values()),
         references=photos,
-        sources=_sources(drawn, given, measures, personal),
+        sources=_sources(drawn, given, measures, own),
         arms=drawn.arms,
     )
 
 
-def _usual(drawn: Drawn, given: Given, personal: Any, *, judged: bool) -> dict[str, Measure]:
+def _usual(drawn: Drawn, given: Given, own: Bundled | None, judge: Bundled | None) -> dict[str, Measure]:
     """The miniature's own, by name."""
-    measures = {}
-    if judged:
-        measures["judge"] = bundled_judge(personal)
-    if personal and "clip" not in drawn.measured:
-        measures["clip"] = clip_measure(bundled_scorer(), given.anchor, given.references)
+    measures: dict[str, Measure] = {}
+    if judge:
+        measures["judge"] = judge.judged()
+    if own and "clip" not in drawn.measured:
+        measures["clip"] = clip_measure(own.scorer(), given.anchor, given.references)
     return measures
 
 
-def _sources(drawn: Drawn, given: Given, measures: Collection[str], personal: Any) -> dict[str, str]:
+def _sources(drawn: Drawn, given: Given, measures: Collection[str], own: Bundled | None) -> dict[str, str]:
     """Whose figure each score is."""
     by = {name: model for name, model in drawn.measured.items() if isinstance(model, str)}
-    if personal:
+    if own:
         by = {
-            "judge": f"the miniature's judge, its own {personal.anchor}",
+            "judge": f"the miniature's judge, its own {own.personal.anchor}",
             "clip": "the miniature's CLIP",
         } | by
     return {
@@ -91,19 +91,13 @@ def _sources(drawn: Drawn, given: Given, measures: Collection[str], personal: An
     }
 
 
-def _photos(personal: Any) -> list[Image]:
-    return personal.reference_images() if personal else []
+def _photos(own: Bundled | None) -> list[Image]:
+    return own.photos() if own else []
 
 
-def _miniatures(personal: Any) -> list[Any]:
-    from .. import miniature
-
-    return miniature.context_prompts(personal)
-
-
-def _generation(drawn: Drawn, personal: Any) -> GenerationSettings:
+def _generation(drawn: Drawn, own: Bundled | None) -> GenerationSettings:
     """The demo's, for the miniature; else the pipeline's own."""
-    usual = BUNDLED_DRAWING if personal else GenerationSettings()
+    usual = own.miniature.drawing if own else GenerationSettings()
     return replace(
         usual,
         num_inference_steps=drawn.steps or usual.num_inference_steps,

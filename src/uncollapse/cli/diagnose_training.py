@@ -14,9 +14,9 @@ from ..diagnosis.training import diagnosing_trajectory, usual_arms
 from ..diagnosis.training_report import save_training, training_json
 from ..errors import FileFormatError
 from ..reports.table import Table
+from ..subjects import Bundled, miniature_called
 from ..trajectory import Trajectory, read_trajectory
-from .bundled import bundled_contexts
-from .console import print_json, progress, quieten_loading, stdout
+from .console import print_json, progress, stdout
 from .diagnose_contexts import AskedContexts, chosen_contexts
 from .diagnose_pictures import Drawn, picture_settings
 from .kept import shown_whatever_happens
@@ -42,13 +42,13 @@ def diagnose_training(
     trajectory = read_trajectory(folder)
     if not trajectory.checkpoints:
         raise FileFormatError(f"{folder}: lists no checkpoint. Train with --checkpoint-steps.")
-    quieten_loading()
-    name, personal = _base(trajectory, model)
+    name = model or trajectory.base_model
+    own = _own(trajectory, name)
     concept = Concept(trajectory.placeholder, trajectory.class_word)
-    shipped = bundled_contexts(personal) if personal else None
+    shipped = own.contexts() if own else None
     loaded = [load(name)]  # asked how long the sentences are, and then the first to be diagnosed
     sentences = chosen_contexts(loaded[0], concept, asked, shipped, output)
-    pictures = picture_settings(drawn, concept, sentences, asked, personal)
+    pictures = picture_settings(drawn, concept, sentences, asked, own)
     arms = usual_arms(trajectory)
     each = 1 + ((1 + len(arms)) * len(pictures.prompts) * len(pictures.seeds) if pictures else 0)
 
@@ -75,15 +75,12 @@ def _noted(found: TrainingDiagnosis, note: str) -> TrainingDiagnosis:
     return replace(found, notes=(*found.notes, note))
 
 
-def _base(trajectory: Trajectory, model: str | None) -> tuple[str | Path, Any]:
-    """The base model; and where that is the miniature, its own concept of this class, if it has one."""
-    from .. import miniature
-
-    name: str | Path = model or trajectory.base_model
-    if "miniature" not in str(name).lower():
-        return name, None
-    own = (each for each in miniature.CONCEPTS.values() if each.anchor == trajectory.class_word)
-    return miniature.MODEL, next(own, None)
+def _own(trajectory: Trajectory, base_model: str) -> Bundled | None:
+    """Where a miniature was trained, its own concept of this class, if it has one."""
+    if (miniature := miniature_called(base_model)) is None:
+        return None
+    same = [each for each in miniature.concepts.values() if each.anchor == trajectory.class_word]
+    return Bundled(miniature, same[0]) if same else None
 
 
 def _show(found: TrainingDiagnosis, output: Path, *, as_json_text: bool) -> None:

@@ -29,10 +29,10 @@ from ..errors import UncollapseWarning
 from ..models.generation import GenerationSettings
 from ..output import check_writable, save_png
 from ..placeholders import mentions
+from ..subjects import Parts, Subject, assembled, measured_subject
 from . import options as o
 from .comparing import print_comparison, save_comparison
-from .console import command, print_json, progress, stdout
-from .subject import BUNDLED, Parts, bundled_subject, measured_subject, own_subject
+from .console import command, print_json, progress, say, stdout
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -87,14 +87,12 @@ def generate(
         torch.set_num_threads(threads)
     how = {"level": level, "anchor_encoder": anchor_encoder, "negative_encoder": negative_encoder}
     parts = Parts(model, lora, embedding, custom_diffusion)
-    if parts == Parts():
-        subject = bundled_subject(placeholder, anchor, how)
-    else:
-        subject = own_subject(placeholder, anchor, how, parts, device, dtype)
+    subject = assembled(parts, placeholder, anchor, how, device=device, dtype=dtype)
+    say(subject.notes)
     if references or measured:
         subject = measured_subject(subject, references, measured or {})
     if compare:
-        arms = [*_base_arm(subject.run), PERSONALISED, *arms]
+        arms = [*_base_arm(subject), PERSONALISED, *arms]
     _warn_of_missing_placeholder(prompt, subject.concept)
     prompts = [UserPrompt.around(subject.concept.placeholder, text) for text in prompt]
     seeds = range(seed, seed + num_images)
@@ -116,14 +114,13 @@ def generate(
     _print(comparison, files, as_json_text=json)
 
 
-def _base_arm(run: dict[str, object]) -> list[Arm]:
+def _base_arm(subject: Subject) -> list[Arm]:
     """The base model, where one is left when the personalisation is put aside."""
-    in_the_model = run.get("Custom Diffusion")
-    if not in_the_model and (run.get("LoRA") or run.get("embedding") or run["model"] == BUNDLED):
+    if subject.has_base:
         return [BASE]
     warnings.warn(
         "Custom Diffusion has changed the model itself: no base model is drawn."
-        if in_the_model
+        if subject.run.get("Custom Diffusion")
         else "Without --lora or --embedding the model itself is taken to be personalised: no base model is "
         "drawn.",
         UncollapseWarning,

@@ -14,6 +14,7 @@ from ..errors import FileFormatError, UncollapseWarning
 from ..learned_embeds import LearnedEmbedding, read_all
 from ..learned_embeds.reading import SUFFIXES
 from ..reports.table import Cell, Table
+from ..subjects import located
 from ..vocabulary.inspection import InspectedRow
 from ..vocabulary.inspection import inspect as inspect_embeddings
 from ..vocabulary.tables import Vocabulary, load_vocabularies, vocabularies_for
@@ -30,7 +31,8 @@ def inspect(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Pipeline or text-encoder folder, or .safetensors file; repeat for one an encoder."
+            help="Pipeline or text-encoder folder, .safetensors file or a miniature's name; repeat for one "
+            "an encoder."
         ),
     ] = None,
     tokenizer: o.Tokenizer = None,
@@ -42,7 +44,7 @@ def inspect(
     Norms and words are measured against --model; without one there are neither ratios nor words. In a folder,
     files that hold no embedding are passed over with a warning.
     """
-    vocabularies = load_vocabularies(model, tokenizer or ()) if model else {}
+    vocabularies = load_vocabularies([located(each)[0] for each in model], tokenizer or ()) if model else {}
     found = [each for path in files for each in _read(path, vocabularies)]
     rows = inspect_embeddings([embedding for _, embedding in found], vocabularies, words)
     inspected = [(*each, its_rows) for each, its_rows in zip(found, rows, strict=True)]
@@ -61,7 +63,7 @@ def _read(path: Path, vocabularies: dict[str, Vocabulary]) -> list[tuple[Path, L
         try:
             found += _read_file(file, vocabularies)
         except FileFormatError as error:
-            warnings.warn(str(error), UncollapseWarning, stacklevel=2)
+            warnings.warn(UncollapseWarning(*error.parts), stacklevel=2)
     if not found:
         raise FileFormatError(f"{path}: a folder without an embedding file. Give one that holds some.")
     return found
@@ -73,7 +75,7 @@ def _read_file(file: Path, vocabularies: dict[str, Vocabulary]) -> list[tuple[Pa
         for each in embeddings if vocabularies else []:
             vocabularies_for(each, vocabularies)
     except FileFormatError as error:
-        raise FileFormatError(f"{file}: {error}") from error
+        raise FileFormatError(f"{file}: ", *error.parts) from error
     return [(file, each) for each in embeddings]
 
 

@@ -12,7 +12,8 @@ from ..adjustment import BETA
 
 # What to draw from.
 Model = Annotated[
-    str | None, typer.Argument(help="Pipeline folder or hub id; without it, the bundled miniature.")
+    str | None,
+    typer.Argument(help="Pipeline folder, hub id or a miniature's name; without it, the bundled miniature."),
 ]
 Lora = Annotated[str | None, typer.Option(help="LoRA file, folder or hub id.")]
 Embedding = Annotated[str | None, typer.Option(help="Textual-Inversion embedding file.")]
@@ -45,7 +46,9 @@ File = Annotated[Path, typer.Argument(help="Embedding file, of any layout.")]
 Table = Annotated[
     list[str],
     typer.Option(
-        "--model", help="Pipeline or text-encoder folder, or .safetensors file; repeat for one an encoder."
+        "--model",
+        help="Pipeline or text-encoder folder, .safetensors file or a miniature's name; repeat for one "
+        "an encoder.",
     ),
 ]
 Tokenizer = Annotated[

@@ -23,21 +23,23 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import TrainingError
-from ..models.loading import load_pipeline
 from ..output import check_writable
+from ..subjects import located, quiet_pipeline
 from ..training import METHODS, Settings
 from ..training import train as train_concept
 from ..trajectory import Trajectory
 from . import options as o
-from .console import command, print_json, quieten_loading, stderr, stdout
-from .subject import BUNDLED, chosen_dtype, miniature_folder
+from .console import command, print_json, stderr, stdout
 
 LISTED = "checkpoint_steps"
 INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 
 Photos = Annotated[Path, typer.Argument(help="Folder with 3 to 30 photos of the concept.")]
 TrainedModel = Annotated[
-    str | None, typer.Option("--model", help="Pipeline folder or hub id; without it, the bundled miniature.")
+    str | None,
+    typer.Option(
+        "--model", help="Pipeline folder, hub id or a miniature's name; without it, the bundled miniature."
+    ),
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the training that the output folder holds.")
@@ -71,15 +73,12 @@ def run(
     check_writable(output)
     if threads:
         torch.set_num_threads(threads)
-    quieten_loading()
-    pipe = load_pipeline(
-        model or miniature_folder(), device=device, dtype=chosen_dtype(dtype) or torch.float32
-    )
-    pipe.set_progress_bar_config(disable=True)
+    pipe = quiet_pipeline(model, device=device, dtype=dtype or torch.float32)
+    _, base_model = located(model)
     try:
         with _progress(settings.steps) as on_step:
             trajectory = train_concept(
-                pipe, photos, output, settings, resume=resume, base_model=model or BUNDLED, on_step=on_step
+                pipe, photos, output, settings, resume=resume, base_model=base_model, on_step=on_step
             )
     except KeyboardInterrupt:
         stderr().print(

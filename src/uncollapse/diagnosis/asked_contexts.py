@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from ..errors import FileFormatError
+from ..errors import FileFormatError, Setting
 from .contexts import FEWEST, Contexts, with_slot
 
 __all__ = ["IncompleteContextsError", "ask_for_contexts"]
@@ -32,8 +32,8 @@ REQUEST = (
 class IncompleteContextsError(FileFormatError):
     """Too few usable sentences came back; ``contexts`` are those that did."""
 
-    def __init__(self, message: str, contexts: Contexts) -> None:
-        super().__init__(message)
+    def __init__(self, *parts: str, contexts: Contexts) -> None:
+        super().__init__(*parts)
         self.contexts = contexts
 
 
@@ -72,8 +72,10 @@ def ask_for_contexts(endpoint: str, anchor: str, count: int = 200, model: str = 
 def _incomplete(endpoint: str, what: str, found: dict[str, None]) -> IncompleteContextsError:
     return IncompleteContextsError(
         f"The endpoint '{endpoint}' {what}: {len(found)} usable sentences, and {FEWEST} at least are needed. "
-        "Check its address and the model's name, or leave --contexts-from-llm out to use the shipped ones.",
-        _contexts(list(found), endpoint),
+        "Check its address and the model's name, or leave ",
+        Setting("contexts_from_llm"),
+        " out to use the shipped ones.",
+        contexts=_contexts(list(found), endpoint),
     )
 
 

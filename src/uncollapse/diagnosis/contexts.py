@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import FileFormatError
+from ..errors import FileFormatError, Setting
 from ..placeholders import mentions, substitute
 
 __all__ = ["KINDS", "Contexts", "contexts_for", "fitting", "read_contexts", "shipped"]
@@ -143,8 +143,9 @@ def _check_enough(contexts: Contexts, given: int) -> None:
     if len(contexts) < FEWEST:
         raise FileFormatError(
             f"{contexts.source}: {len(contexts)} of {given} sentences can be used, but intervals over "
-            f"contexts "
-            f"want at least {FEWEST}, better 50. Give more of them with --contexts."
+            f"contexts want at least {FEWEST}, better 50. Give more of them with ",
+            Setting("contexts"),
+            ".",
         )
 
 

@@ -46,7 +46,7 @@ def load_into(pipe: Pipeline, path: str | Path, placeholder: str | None = None) 
     try:
         matches = match_encoders(embedding, widths, type(pipe).__name__)
     except FileFormatError as error:
-        raise FileFormatError(f"{path}: {error}") from error
+        raise FileFormatError(f"{path}: ", *error.parts) from error
     counts = {matches[key]: len(rows) for key, rows in embedding.vectors.items()}
     text = _text_for(pipe, name, set(counts.values()))
     for key, count in counts.items():

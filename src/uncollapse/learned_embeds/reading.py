@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 
 from ..components.names import ONLY
-from ..errors import EmbeddingError, FileFormatError, PlaceholderError
+from ..errors import EmbeddingError, FileFormatError, PlaceholderError, Setting
 from ..placeholders import token_names
 from .embedding import LearnedEmbedding
 from .image import SUFFIXES as IMAGE_SUFFIXES
@@ -65,15 +65,15 @@ def _read_file(file: Path) -> list[LearnedEmbedding]:
         found = embeddings_from(entries, metadata, name)
         return [part for each in found for part in _peft_tokens(file, each)]
     except (EmbeddingError, FileFormatError) as error:
-        raise FileFormatError(f"{file}: {error}{_hint(entries)}") from error
+        raise FileFormatError(f"{file}: ", *error.parts, *_hint(entries)) from error
 
 
-def _hint(entries: Mapping[str, Any]) -> str:
+def _hint(entries: Mapping[str, Any]) -> tuple[str, ...]:
     if any("custom_diffusion" in str(key) for key in entries):
-        return " They are Custom Diffusion's weights; the embedding is in the .bin file beside them."
+        return (" They are Custom Diffusion's weights; the embedding is in the .bin file beside them.",)
     if any("lora" in str(key) for key in entries):
-        return " It is a LoRA: load it with pipe.load_lora_weights() or --lora."
-    return ""
+        return " It is a LoRA: load it with pipe.load_lora_weights() or ", Setting("lora"), "."
+    return ()
 
 
 def files_at(path: Path) -> list[Path]:

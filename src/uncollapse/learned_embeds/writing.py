@@ -41,7 +41,7 @@ def write(
     try:
         entries = entries_for(embeddings, layout)
     except OutputError as error:
-        raise OutputError(f"{path}: {error}") from error
+        raise OutputError(f"{path}: ", *error.parts) from error
     _say_what_is_lost(path, embeddings, layout)
     if path.suffix == ".safetensors":
         return save_safetensors(entries, path, _metadata(embeddings, layout))

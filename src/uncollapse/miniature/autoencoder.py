@@ -14,13 +14,13 @@ from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
 from torch import Tensor, nn
 
 from .device import best_device
-from .loop import Schedule, fit
+from .loop import Round, fit
 from .pixels import normalise
 
 CHANNELS = 12
 ROUNDS = (
-    Schedule(steps=6000, batch=8, lr=2e-3, weight_decay=0.0, ema=0.995),
-    Schedule(steps=4500, batch=16, lr=1e-3, weight_decay=0.0, ema=0.995),  # for edges
+    Round(steps=6000, batch=8, lr=2e-3, weight_decay=0.0, ema=0.995),
+    Round(steps=4500, batch=16, lr=1e-3, weight_decay=0.0, ema=0.995),  # for edges
 )
 
 
@@ -54,7 +54,7 @@ def _gradients(x: Tensor) -> tuple[Tensor, Tensor]:
     return x[..., :, 1:] - x[..., :, :-1], x[..., 1:, :] - x[..., :-1, :]
 
 
-def train_autoencoder(pictures: Tensor, folder: Path, rounds: Sequence[Schedule] = ROUNDS) -> AutoencoderTiny:
+def train_autoencoder(pictures: Tensor, folder: Path, rounds: Sequence[Round] = ROUNDS) -> AutoencoderTiny:
     """Train on the pool; sets ``scaling_factor`` so that scaled latents have unit variance."""
     torch.manual_seed(0)
     model = build_autoencoder()
@@ -68,7 +68,8 @@ def train_autoencoder(pictures: Tensor, folder: Path, rounds: Sequence[Schedule]
         noisy = z + 0.1 * torch.randn(z.shape, generator=generator, device=z.device)
         y = model.decoder(noisy)
         edges = sum(F.l1_loss(a, b) for a, b in zip(_gradients(y), _gradients(x), strict=True))
-        return F.l1_loss(y, x) + F.mse_loss(y, x) + 0.5 * edges + 0.002 * z.pow(2).mean()
+        total: Tensor = F.l1_loss(y, x) + F.mse_loss(y, x) + 0.5 * edges + 0.002 * z.pow(2).mean()
+        return total
 
     fit("autoencoder", model, loss, rounds, folder)
     sample = encode(model, pictures[:512].cpu())
@@ -79,7 +80,7 @@ def train_autoencoder(pictures: Tensor, folder: Path, rounds: Sequence[Schedule]
 @torch.no_grad()
 def encode(model: AutoencoderTiny, pictures: Tensor, batch: int = 128) -> Tensor:
     """Unscaled latents ``[n, 12, 16, 16]`` of pictures ``[n, 64, 64, 3]`` uint8."""
-    chunks = pictures.split(batch)
+    chunks = torch.split(pictures, batch)
     return torch.cat([model.encoder(normalise(chunk.to(model.device))).cpu() for chunk in chunks])
 
 

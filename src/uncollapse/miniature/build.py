@@ -9,23 +9,25 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, Any
 
 import torch
 import typer
-from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderTiny, ModelMixin, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer, PreTrainedModel
 
 from uncollapse.output import save_safetensors
 from uncollapse.training import train
 
-from . import autoencoder, clip, denoiser, judge, load_clip, load_judge, load_pipeline, quality
+from . import autoencoder, clip, denoiser, judge, quality
 from .card import write_card
-from .concepts import CONCEPTS, DATA
+from .concepts import DATA
 from .device import best_device
-from .loop import Schedule
+from .loop import Round
+from .miniature import Miniature
 from .pixels import to_tensor
 from .pool import held_out_scene, load_pool, training_captions, training_chances, training_foreground
 from .recipes import RECIPES, save_photos
@@ -36,19 +38,20 @@ PICTURES = 32768
 EMBEDDED = "dog"
 
 
-def _shortened(schedule: Schedule, fraction: float) -> Schedule:
-    return replace(schedule, steps=max(4, round(schedule.steps * fraction)))
+def _shortened(plan: Round, fraction: float) -> Round:
+    return replace(plan, steps=max(4, round(plan.steps * fraction)))
 
 
 class Build:
     """The stages, each made of the ones before it; ``fraction`` shortens all training."""
 
-    def __init__(self, work: Path, data: Path, fraction: float = 1.0, pictures: int = PICTURES):
+    def __init__(self, work: Path, data: Path, fraction: float = 1.0, pictures: int = PICTURES) -> None:
         self.work, self.data, self.fraction, self.pictures = work, data, fraction, pictures
+        self.made = Miniature(data)
         work.mkdir(parents=True, exist_ok=True)
 
-    def _rounds(self, module) -> list[Schedule]:
-        return [_shortened(schedule, self.fraction) for schedule in module.ROUNDS]
+    def _rounds(self, module: ModuleType) -> list[Round]:
+        return [_shortened(plan, self.fraction) for plan in module.ROUNDS]
 
     def pool(self) -> torch.Tensor:
         return load_pool(self.work / "pictures.npy", self.pictures)
@@ -125,7 +128,7 @@ class Build:
 
     def assemble(self) -> None:
         """Put the trained parts into the package data as an ordinary pipeline folder, a CLIP and a judge."""
-        model = self.data / "model"
+        model = self.made.model
         pipe = StableDiffusionPipeline(
             vae=self.autoencoder(),
             text_encoder=self.text_encoder(),
@@ -149,7 +152,7 @@ class Build:
 
     def concepts(self) -> None:
         """Teach the assembled model its personal concepts: a LoRA each, an embedding for one."""
-        for name in CONCEPTS:
+        for name in self.made.concepts:
             self._taught(name, "dreambooth", "pytorch_lora_weights.safetensors")
         self._taught(EMBEDDED, "textual inversion", "learned_embeds.safetensors")
 
@@ -157,19 +160,19 @@ class Build:
         result = self.data / "concepts" / name / file
         if result.exists():
             return
-        concept, steps = CONCEPTS[name], RECIPES[recipe].given["steps"]
+        concept, steps = self.made.concepts[name], RECIPES[recipe].given["steps"]
         settings = RECIPES[recipe].settings(concept, steps=max(2, round(steps * self.fraction)))
         photos = save_photos(concept, self.work / "photos" / name)
         folder = self.work / "trainings" / f"{name}, {recipe}"
-        pipe = load_pipeline(self.data / "model")
-        train(pipe, photos, folder, settings, resume=True, base_model="the bundled miniature")
+        pipe = self.made.pipeline()
+        train(pipe, photos, folder, settings, resume=True, base_model=self.made.title)
         result.parent.mkdir(parents=True, exist_ok=True)
         _save_half(folder / file, result)
 
     def figures(self) -> dict[str, object]:
         """Measure what is in the package data."""
-        clip_model, tokenizer = load_clip(self.data)
-        reader, pipe = load_judge(self.data), load_pipeline(self.data / "model")
+        clip_model, tokenizer = self.made.clip()
+        reader, pipe = self.made.judge(), self.made.pipeline()
         renders = to_tensor([render(held_out_scene(20_000 + i)) for i in range(256)])
         return {
             "judge accuracy on 2,000 held-out renders": judge.accuracy(reader),
@@ -186,7 +189,7 @@ class Build:
             },
         }
 
-    def logs(self) -> dict[str, list[dict]]:
+    def logs(self) -> dict[str, list[dict[str, Any]]]:
         """What `fit` logged of each part: the settings, then the course."""
         return {
             path.stem: [json.loads(line) for line in path.read_text().splitlines()]
@@ -194,7 +197,7 @@ class Build:
         }
 
 
-def _save(model, folder: Path) -> None:
+def _save(model: ModelMixin | PreTrainedModel, folder: Path) -> None:
     model.save_pretrained(folder)
     _halve(folder)
 
@@ -247,7 +250,8 @@ def main(
         stage()
         typer.echo(f"{stage.__name__} done in {(time.monotonic() - started) / 60:.1f} min")
     figures = build.figures()
-    write_card(data / "card.md", {name: log[0] for name, log in build.logs().items()}, figures)
+    settings = {name: log[0] for name, log in build.logs().items()}
+    write_card(data / "card.md", settings, figures, build.made.concepts.values())
     typer.echo(json.dumps(figures, indent=2))
 
 

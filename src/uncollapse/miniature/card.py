@@ -1,8 +1,10 @@
 """The card beside the weights: what they are, what made them, how good they are."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from .concepts import CONCEPTS
+from .concepts import PersonalConcept
 from .quality import GUIDANCE_SCALE, STEPS
 from .recipes import RECIPES
 from .world import describe
@@ -53,12 +55,17 @@ def _value(value: object) -> str:
     return str(value)
 
 
-def write_card(path: Path, settings: dict[str, dict[str, object]], figures: dict[str, object]) -> None:
+def write_card(
+    path: Path,
+    settings: Mapping[str, Mapping[str, Any]],
+    figures: Mapping[str, object],
+    concepts: Iterable[PersonalConcept],
+) -> None:
     """Write the card, with the settings that `fit` logged and the figures that `Build.figures` measured."""
     taught = {"LoRAs": "dreambooth", "embedding": "textual inversion"}
     settings = {**settings, **{what: RECIPES[recipe].given for what, recipe in taught.items()}}
     rows = [f"- {name}: " + ", ".join(f"{k} {v}" for k, v in s.items()) for name, s in settings.items()]
-    people = [f"- `{c.placeholder}`: {describe(c.looks)}" for c in CONCEPTS.values()]
+    people = [f"- `{c.placeholder}`: {describe(c.looks)}" for c in concepts]
     text = TEXT.format(
         settings="\n".join(rows),
         figures="\n".join(f"- {name}: {_value(value)}" for name, value in figures.items()),

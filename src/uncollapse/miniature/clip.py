@@ -12,14 +12,14 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from .device import best_device
-from .loop import Schedule, fit
+from .loop import Round, fit
 from .pixels import normalise, to_tensor
 from .pool import held_out_scene, pick_captions
 from .tokenizer import MAX_LENGTH
 from .world import describe, render
 
 # One part: every caption of the batch is a wrong answer for every other picture.
-ROUNDS = (Schedule(steps=1600, batch=128, lr=1e-3, weight_decay=0.05, parts=1),)
+ROUNDS = (Round(steps=1600, batch=128, lr=1e-3, weight_decay=0.05, parts=1),)
 
 
 def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
@@ -53,7 +53,7 @@ def train_clip(
     captions: Tensor,
     tokenizer: CLIPTokenizer,
     folder: Path,
-    rounds: Sequence[Schedule] = ROUNDS,
+    rounds: Sequence[Round] = ROUNDS,
 ) -> CLIPModel:
     """Train on pictures ``[n, 64, 64, 3]``, each with one of its captions ``[n, captions, length]``."""
     torch.manual_seed(0)
@@ -66,7 +66,8 @@ def train_clip(
         ids = pick_captions(captions, chosen, generator)
         longest = int((ids == tokenizer.eos_token_id).int().argmax(1).max()) + 1
         ids = ids[:, :longest]  # what follows the end is padding, which no word before it sees
-        return model(input_ids=ids, pixel_values=normalise(pictures[chosen]), return_loss=True).loss
+        found: Tensor = model(input_ids=ids, pixel_values=normalise(pictures[chosen]), return_loss=True).loss
+        return found
 
     return fit("clip", model, loss, rounds, folder)
 

@@ -11,15 +11,15 @@ from transformers import CLIPTextModel
 
 from .autoencoder import CHANNELS
 from .device import best_device
-from .loop import Schedule, fit
+from .loop import Round, fit
 from .pool import pick_captions
 
 ROUNDS = (
-    Schedule(steps=11400, batch=32, lr=1e-3, warmup=300, ema=0.998),
-    Schedule(steps=2000, batch=32, lr=5e-4, warmup=100, ema=0.998),  # for flags and second subjects
-    Schedule(steps=900, batch=32, lr=4e-4, warmup=50, ema=0.995),
-    Schedule(steps=3600, batch=32, lr=6e-4, warmup=100, ema=0.998),
-    Schedule(steps=1000, batch=32, lr=4e-4, warmup=50, ema=0.995),
+    Round(steps=11400, batch=32, lr=1e-3, warmup=300, ema=0.998),
+    Round(steps=2000, batch=32, lr=5e-4, warmup=100, ema=0.998),  # for flags and second subjects
+    Round(steps=900, batch=32, lr=4e-4, warmup=50, ema=0.995),
+    Round(steps=3600, batch=32, lr=6e-4, warmup=100, ema=0.998),
+    Round(steps=1000, batch=32, lr=4e-4, warmup=50, ema=0.995),
 )
 UNCAPTIONED = 0.1  # share of pictures seen without a caption, for classifier-free guidance
 SNR_CEILING = 5.0
@@ -57,7 +57,7 @@ def build_scheduler() -> DDIMScheduler:
 
 
 def v_loss(
-    unet,
+    unet: UNet2DConditionModel,
     scheduler: DDIMScheduler,
     latents: Tensor,
     prompt_embeds: Tensor,
@@ -85,7 +85,8 @@ def v_loss(
     error = (predicted - target).pow(2)
     if emphasis is not None:
         error = error * (1 + alpha.sqrt().view(-1, 1, 1, 1) * emphasis)
-    return (weight * error.mean((1, 2, 3))).mean()
+    mean: Tensor = (weight * error.mean((1, 2, 3))).mean()
+    return mean
 
 
 def train_denoiser(
@@ -96,7 +97,7 @@ def train_denoiser(
     uncaptioned: Tensor,
     text_encoder: CLIPTextModel,
     folder: Path,
-    rounds: Sequence[Schedule] = ROUNDS,
+    rounds: Sequence[Round] = ROUNDS,
 ) -> UNet2DConditionModel:
     """Train on the pool's scaled latents ``[n, 12, 16, 16]``, each with one of its captions.
 

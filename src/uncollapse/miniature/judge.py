@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from .device import best_device
-from .loop import Schedule, fit
+from .loop import Round, fit
 from .pixels import clip_pixels, normalise, to_tensor
 from .pool import held_out_scene, training_scene
 from .world import ACCESSORIES, COLOURS, PATTERNS, PLACES, STYLES, SUBJECTS, Scene, render
@@ -34,9 +34,9 @@ HEADS: dict[str, tuple[str | None, ...]] = {
 COLOUR_HEADS = ("colour", "pattern", "pattern_colour")
 UNSEEN = -100  # cross_entropy ignores it
 ROUNDS = (
-    Schedule(steps=5000, batch=64, lr=2e-3, weight_decay=0.02, ema=0.995),
-    Schedule(steps=3000, batch=96, lr=1e-3, weight_decay=0.05, ema=0.998),  # for patterns and small things
-    Schedule(steps=1800, batch=96, lr=5e-4, weight_decay=0.05, ema=0.998),
+    Round(steps=5000, batch=64, lr=2e-3, weight_decay=0.02, ema=0.995),
+    Round(steps=3000, batch=96, lr=1e-3, weight_decay=0.05, ema=0.998),  # for patterns and small things
+    Round(steps=1800, batch=96, lr=5e-4, weight_decay=0.05, ema=0.998),
 )
 
 
@@ -129,7 +129,7 @@ def _perturb(x: Tensor, generator: torch.Generator) -> Tensor:
     return x + noise * 0.08 * draw(len(x), 1, 1, 1)
 
 
-def train_judge(pictures: Tensor, folder: Path, rounds: Sequence[Schedule] = ROUNDS) -> Judge:
+def train_judge(pictures: Tensor, folder: Path, rounds: Sequence[Round] = ROUNDS) -> Judge:
     """Train on random pictures of the pool."""
     torch.manual_seed(0)
     model = Judge()

@@ -23,7 +23,7 @@ from .device import best_device, has_fast_bfloat16
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Round:
     """How long and how fast to train; the rate warms up linearly and falls along a cosine to a fiftieth.
 
     On a CPU a batch is worked on in ``parts`` at once, as many on any machine, so that results repeat; a GPU
@@ -66,7 +66,7 @@ def _workers(parts: int) -> Iterator[ThreadPoolExecutor]:
 def _fill_gradients(
     parameters: list[nn.Parameter],
     loss: Callable[[torch.Generator, int], Tensor],
-    schedule: Schedule,
+    plan: Round,
     step: int,
     pool: ThreadPoolExecutor,
     parts: int,
@@ -81,23 +81,21 @@ def _fill_gradients(
 
     def part(index: int) -> tuple[Tensor, tuple[Tensor, ...]]:
         generator = torch.Generator(device).manual_seed(1_000_003 * step + 17 + index)
-        with torch.autocast(
-            device.type, torch.bfloat16, enabled=schedule.bfloat16 and has_fast_bfloat16(device)
-        ):
-            value = loss(generator, schedule.batch // parts)
+        with torch.autocast(device.type, torch.bfloat16, enabled=plan.bfloat16 and has_fast_bfloat16(device)):
+            value = loss(generator, plan.batch // parts)
         return value.detach(), torch.autograd.grad(value, parameters)
 
     values, gradients = zip(*pool.map(part, range(parts)), strict=True)
     for parameter, *grads in zip(parameters, *gradients, strict=True):
         parameter.grad = sum(grads[1:], grads[0]) / parts if parts > 1 else grads[0]
-    return sum(values) / parts
+    return torch.stack(values).sum() / parts
 
 
 def fit(
     name: str,
     model: nn.Module,
     loss: Callable[[torch.Generator, int], Tensor],
-    rounds: Sequence[Schedule],
+    rounds: Sequence[Round],
     folder: Path,
     *,
     checkpoint_every: int = 200,
@@ -112,8 +110,8 @@ def fit(
         folder: keeps ``NAME-1.ckpt`` (to resume the first round from), ``NAME-1.jsonl`` (its settings, then
             loss and seconds) and so on.
     """
-    for number, schedule in enumerate(rounds, 1):
-        _fit_round(f"{name}-{number}", model, loss, schedule, folder, checkpoint_every)
+    for number, plan in enumerate(rounds, 1):
+        _fit_round(f"{name}-{number}", model, loss, plan, folder, checkpoint_every)
     return model.cpu().eval()
 
 
@@ -121,7 +119,7 @@ def _fit_round(
     name: str,
     model: nn.Module,
     loss: Callable[[torch.Generator, int], Tensor],
-    schedule: Schedule,
+    plan: Round,
     folder: Path,
     checkpoint_every: int,
 ) -> None:
@@ -129,9 +127,9 @@ def _fit_round(
     device = best_device()
     model.to(device)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    parts = schedule.parts if device.type == "cpu" else 1
-    optimizer = torch.optim.AdamW(parameters, lr=schedule.lr, weight_decay=schedule.weight_decay, fused=True)
-    ema = {k: v.detach().clone() for k, v in model.state_dict().items()} if schedule.ema else {}
+    parts = plan.parts if device.type == "cpu" else 1
+    optimizer = torch.optim.AdamW(parameters, lr=plan.lr, weight_decay=plan.weight_decay, fused=True)
+    ema = {k: v.detach().clone() for k, v in model.state_dict().items()} if plan.ema else {}
     first, seconds = 0, 0.0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True, map_location=device)
@@ -144,25 +142,25 @@ def _fit_round(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns) as progress, log.open("a") as lines, _workers(parts) as pool:
         if first == 0:
-            lines.write(json.dumps({"device": device.type, **asdict(schedule)}) + "\n")
-        bar = progress.add_task(name, total=schedule.steps, completed=first)
-        for step in range(first, schedule.steps):
+            lines.write(json.dumps({"device": device.type, **asdict(plan)}) + "\n")
+        bar = progress.add_task(name, total=plan.steps, completed=first)
+        for step in range(first, plan.steps):
             for group in optimizer.param_groups:
-                group["lr"] = schedule.lr * schedule.factor(step)
-            recent.append(_fill_gradients(parameters, loss, schedule, step, pool, parts))
+                group["lr"] = plan.lr * plan.factor(step)
+            recent.append(_fill_gradients(parameters, loss, plan, step, pool, parts))
             nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
-            if schedule.ema:
-                _average(ema, model, schedule.ema, step)
+            if plan.ema:
+                _average(ema, model, plan.ema, step)
             progress.update(bar, advance=1)
-            if (step + 1) % 50 == 0 or step + 1 == schedule.steps:
+            if (step + 1) % 50 == 0 or step + 1 == plan.steps:
                 seconds, mean = time.monotonic() - started, torch.stack(recent).mean().item()
                 recent.clear()
                 progress.update(bar, description=f"{name} loss {mean:.4f}")
                 record = {"step": step + 1, "loss": mean, "seconds": round(seconds)}
                 lines.write(json.dumps(record) + "\n")
                 lines.flush()
-            if (step + 1) % checkpoint_every == 0 or step + 1 == schedule.steps:
+            if (step + 1) % checkpoint_every == 0 or step + 1 == plan.steps:
                 state = {
                     "model": model.state_dict(),
                     "optimizer": optimizer.state_dict(),
@@ -172,5 +170,5 @@ def _fit_round(
                 }
                 with writing(checkpoint) as part:
                     torch.save(state, part)
-    if schedule.ema:
+    if plan.ema:
         model.load_state_dict(ema)

@@ -1,20 +1,25 @@
 """The training data: pictures rendered once, on all cores, and several captions of each."""
 
+from __future__ import annotations
+
 import os
 import random
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
-from transformers import CLIPTokenizer
 
 from .world import Scene, describe, foreground, render, sample_scene
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
 
 CHUNK = 256
 CELLS = 16  # of a latent picture, each way
@@ -54,7 +59,8 @@ def load_pool(path: Path, size: int, *, tidy: bool = False) -> Tensor:
 
 def _foreground_chunk(start: int) -> NDArray[np.float32]:
     shown = np.stack([foreground(training_scene(start + i, tidy=True)) for i in range(CHUNK)])
-    return shown.reshape(CHUNK, CELLS, 64 // CELLS, CELLS, 64 // CELLS).mean((2, 4))
+    cells: NDArray[np.float32] = shown.reshape(CHUNK, CELLS, 64 // CELLS, CELLS, 64 // CELLS).mean((2, 4))
+    return cells
 
 
 def training_foreground(size: int) -> Tensor:

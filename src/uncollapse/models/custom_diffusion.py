@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ..components import Pipeline
-from ..errors import FileFormatError, PipelineError
+from ..errors import FileFormatError, PipelineError, Setting
 from ..learned_embeds import load_into, read_all
 from ..learned_embeds.reading import safely
 
@@ -87,7 +87,9 @@ def _processors(pipe: Pipeline, file: Path, entries: Any) -> Callable[[], None]:
     unet = pipe.unet
     own = unet.attn_processors
     if not isinstance(entries, Mapping) or not any("custom_diffusion" in str(key) for key in entries):
-        raise FileFormatError(f"{file}: holds no Custom Diffusion weights. A LoRA is loaded with --lora.")
+        raise FileFormatError(
+            f"{file}: holds no Custom Diffusion weights. A LoRA is loaded with ", Setting("lora"), "."
+        )
     for key, value in entries.items():
         name, _, parameter = key.partition(".processor.")
         if key not in own and f"{name}.processor" not in own:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..components import Pipeline
-from ..errors import FileFormatError, PipelineError, PlaceholderError
+from ..errors import FileFormatError, PipelineError, PlaceholderError, Setting
 from ..placeholders import mentions
 
 if TYPE_CHECKING:
@@ -117,8 +117,9 @@ def check_placeholder(pipe: Pipeline, placeholder: str) -> None:
         return
     if placeholder not in tokenizer.get_added_vocab():
         raise PlaceholderError(
-            f"The tokenizer does not know '{placeholder}'. "
-            "Load the embedding that learned it with --embedding."
+            f"The tokenizer does not know '{placeholder}'. Load the embedding that learned it with ",
+            Setting("embedding"),
+            ".",
         )
 
 
@@ -132,7 +133,9 @@ def check_trigger(lora: str | Path, placeholder: str) -> None:
     if stated and not any(mentions(words, placeholder) for words in stated):
         raise PlaceholderError(
             f"The LoRA '{lora}' was trained on '{stated[0]}' and does not know '{placeholder}'. "
-            "Give its own words with --placeholder."
+            "Give its own words with ",
+            Setting("placeholder"),
+            ".",
         )
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..errors import OutputError, TrainingError
+from ..errors import OutputError, Setting, TrainingError
 from ..trajectory import Checkpoint, Trajectory, write_trajectory
 from .interrupt import stop_requested
 from .learner import Learner
@@ -115,7 +115,7 @@ def _says_how_to_go_on() -> Iterator[None]:
         yield
     except OutputError as error:
         raise OutputError(
-            f"{error} What was saved before is whole: go on from it with resume=True (--resume)."
+            *error.parts, " What was saved before is whole: go on from it with ", Setting("resume"), "."
         ) from error
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ..components import Pipeline, modules
-from ..errors import OutputError, TrainingError
+from ..errors import OutputError, Setting, TrainingError
 from ..output import check_writable
 from ..trajectory import NAME, Trajectory
 from .captions import read_captions
@@ -96,8 +96,9 @@ def _check_folder(folder: Path, resume: bool) -> None:
     check_writable(folder)
     if not resume and any((folder / name).exists() for name in (NAME, STATE)):
         raise OutputError(
-            f"'{folder}' holds a training already. Go on with it (resume=True, --resume), or give another "
-            "folder."
+            f"'{folder}' holds a training already. Go on with it (",
+            Setting("resume"),
+            "), or give another folder.",
         )
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from .. import anchors
 from ..components import ONLY, Pipeline, encoder_name, encoders_of, token_table
 from ..components.names import BY_WIDTH
-from ..errors import FileFormatError, PipelineError
+from ..errors import FileFormatError, PipelineError, Setting
 from ..geometry import norm, unit
 from ..learned_embeds import LearnedEmbedding
 from ..learned_embeds.embedding import match_encoders
@@ -110,8 +110,9 @@ class Vocabulary:
     def _needed_tokenizer(self) -> Any:
         if self.tokenizer is None:
             raise FileFormatError(
-                f"'{self.source}' has no tokenizer beside it. Give the model's with --tokenizer: its folder, "
-                "or its tokenizer.json."
+                f"'{self.source}' has no tokenizer beside it. Give the model's with ",
+                Setting("tokenizer"),
+                ": its folder, or its tokenizer.json.",
             )
         return self.tokenizer
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from . import accessories, places, subjects
-from .pen import OVERSAMPLING, SIZE, Pen
+from .pen import OVERSAMPLING, SIZE, Colour, Pen
 from .scene import Scene
 from .styles import FILTERS
 from .vocabulary import COLOURS
 
 
-def _paint_pattern(image: Image.Image, base: tuple, pen: Pen, pattern: str, colour: tuple) -> Image.Image:
+def _paint_pattern(image: Image.Image, base: Colour, pen: Pen, pattern: str, colour: Colour) -> Image.Image:
     """Repaint part of the pixels that have exactly the body colour, by a rule in the pen's units."""
     pixels = np.asarray(image).copy()
     body = (pixels == np.array([*base, 255], np.uint8)).all(-1)
@@ -109,4 +109,5 @@ def foreground(scene: Scene) -> NDArray[np.float32]:
     """How much of each pixel ``[64, 64]`` of `render` shows a subject or what it wears, from 0 to 1."""
     empty, canvas = (np.asarray(image) for image in _paint(scene))
     shown = (empty != canvas).any(-1).reshape(SIZE, OVERSAMPLING, SIZE, OVERSAMPLING)
-    return shown.mean((1, 3), dtype=np.float32)
+    share: NDArray[np.float32] = shown.mean((1, 3), dtype=np.float32)
+    return share

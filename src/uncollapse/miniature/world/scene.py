@@ -7,6 +7,7 @@ prompts from those alone.
 
 import random
 import zlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from . import vocabulary as v
@@ -44,7 +45,7 @@ def is_held_out(scene: Scene) -> bool:
     return zlib.crc32("|".join(scene.combination).encode()) % HELD_OUT_ONE_IN == 0
 
 
-def _pick(rng: random.Random, everything, usual=()) -> str:
+def _pick(rng: random.Random, everything: Iterable[str], usual: Sequence[str] = ()) -> str:
     if usual and rng.random() < 0.5:
         return rng.choice(usual)
     return rng.choice(list(everything))

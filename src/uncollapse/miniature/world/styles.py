@@ -34,6 +34,11 @@ def _edges(picture: Picture) -> Picture:
     return _blur(np.clip(edges * 2.6, 0, 1)[..., None], 1)
 
 
+def _clipped(picture: Picture) -> Picture:
+    within: Picture = np.clip(picture, 0, 1)
+    return within
+
+
 def photo(picture: Picture) -> Picture:
     return picture
 
@@ -41,7 +46,7 @@ def photo(picture: Picture) -> Picture:
 def sketch(picture: Picture) -> Picture:
     grey = picture.mean(-1, keepdims=True)
     paper = np.array([0.97, 0.95, 0.90], np.float32)
-    return np.clip(paper * (0.78 + 0.22 * grey) - 0.6 * _edges(picture), 0, 1)
+    return _clipped(paper * (0.78 + 0.22 * grey) - 0.6 * _edges(picture))
 
 
 def neon(picture: Picture) -> Picture:
@@ -50,7 +55,7 @@ def neon(picture: Picture) -> Picture:
     hue = _blur(picture, 3) / np.maximum(top, 1e-3)
     glow = hue**2 * edges
     night = np.array([0.05, 0.03, 0.10], np.float32)
-    return np.clip(night + 0.13 * picture + 0.9 * glow + 1.1 * _blur(glow, 3), 0, 1)
+    return _clipped(night + 0.13 * picture + 0.9 * glow + 1.1 * _blur(glow, 3))
 
 
 def watercolor(picture: Picture) -> Picture:
@@ -59,7 +64,7 @@ def watercolor(picture: Picture) -> Picture:
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     vignette = np.clip((np.maximum(np.abs(x), np.abs(y)) - 0.72) * 4, 0, 1)[..., None].astype(np.float32)
     washed = 0.52 * soft + 0.48 - 0.14 * _blur(_edges(picture), 1)
-    return np.clip(washed * (1 - vignette) + vignette, 0, 1).astype(np.float32)
+    return _clipped(washed * (1 - vignette) + vignette).astype(np.float32)
 
 
 def blueprint(picture: Picture) -> Picture:
@@ -67,7 +72,7 @@ def blueprint(picture: Picture) -> Picture:
     line = np.array([0.88, 0.94, 1.0], np.float32)
     tone = base * (0.85 + 0.35 * picture.mean(-1, keepdims=True))
     edges = _edges(picture)
-    return np.clip(tone * (1 - edges) + line * edges, 0, 1)
+    return _clipped(tone * (1 - edges) + line * edges)
 
 
 FILTERS: dict[str, Callable[[Picture], Picture]] = {
