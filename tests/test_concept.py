@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from toys.adjusters import Projection, Weighting
 from uncollapse import Adjustment, Concept
 from uncollapse.errors import AdjustmentError, AnchorError, PlaceholderError
 
@@ -33,6 +34,23 @@ def test_defaults():
 def test_bad_concepts_are_refused(settings, error, message):
     with pytest.raises(error, match=message):
         Concept(**{"placeholder": "sks dog", "anchor": "dog", **settings})
+
+
+def test_settings_beside_an_adjuster_take_the_place_of_its_own():
+    concept = Concept("sks dog", "dog", alpha=0.4, adjuster=Adjustment(alpha=0.1, beta=2))
+    assert concept.adjuster == Adjustment(alpha=0.4, beta=2)
+    other = dataclasses.replace(concept, adjuster=Weighting(3.0))
+    assert (other.adjuster, other.anchor) == (Weighting(3.0), "dog")
+    with pytest.raises(AdjustmentError, match=r"Weighting has no alpha and no beta.*Weighting\(…\)"):
+        Concept("sks dog", "dog", alpha=0.4, beta=None, adjuster=Weighting())
+
+
+def test_an_adjuster_is_used_at_its_own_levels():
+    assert Concept("sks dog", "dog", adjuster=Projection(), level="prompt").level == "prompt"
+    with pytest.raises(
+        AdjustmentError, match=r"Projection is not meant for the token level, only for prompt"
+    ):
+        Concept("sks dog", "dog", adjuster=Projection(), level="token")
 
 
 def test_a_concept_cannot_be_changed():

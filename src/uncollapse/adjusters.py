@@ -3,13 +3,14 @@
 An adjuster is a frozen dataclass of settings with one method. It gets a whole row of vectors, the anchor's
 row beside it, partner by partner, and for each vector whose it is and what *role* it plays:
 
-    CONCEPT   the concept's own tokens
+    CONCEPT   a concept's own tokens: those that may be moved are its own, others another concept's
     CONTEXT   the other words of the prompt
-    REST      what no single word stands for: BOS, EOS, padding, a template's tokens, pooled vectors
-    NONE      what follows no concept: another row of the batch, a mask
+    REST      what no single word stands for: BOS, EOS, padding, a template's tokens, pooled vectors, means
+    NONE      what follows no concept: another row of the batch, a mask, a word without a partner
 
 so that one which looks at every vector alone (the paper's, ``adjustment.Adjustment``) fits as well as one
 which looks at a vector's neighbours. Whoever writes one registers it under a name, and the commands know it.
+Where a pipeline hides which words its encoders were given, whatever follows a concept is of the REST.
 """
 
 from __future__ import annotations
@@ -77,8 +78,11 @@ class Adjuster(ABC):
     def adjust(self, row: Tensor, anchor: Tensor, places: Places) -> Tensor:
         """The row as it is to be.
 
+        Several rows, whose roles may differ, come at once: leading axes are to be broadcast over.
+
         Args:
-            row: the prompt's vectors, ``[..., tokens, dim]``; at token level the learned rows.
+            row: the prompt's vectors, ``[..., tokens, dim]``; at token level the learned rows. A pooled
+                vector is a row of its own, of one token.
             anchor: where each may move to, broadcast against ``row``.
             places: whose they are.
 

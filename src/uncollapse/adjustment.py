@@ -17,9 +17,9 @@ so the same few lines serve all three, with one α, β per call or one per token
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -70,9 +70,10 @@ class Adjustment(Adjuster):
 
     def shared(self, others: Sequence[Adjuster]) -> Adjuster:
         """The mean of the settings: of α, and of a and b in |v'| = a|v| + b|c|."""
+        strangers = [other for other in others if not isinstance(other, Adjustment)]
+        if strangers:
+            return super().shared(strangers)
         mixed = [self, *(other for other in others if isinstance(other, Adjustment))]
-        if len(mixed) <= len(others):
-            return super().shared(others)
         each = zip(*((one.alpha, *one.norm_weights) for one in mixed), strict=True)
         return _Mean(*(sum(values) / len(mixed) for values in each))
 
@@ -168,7 +169,8 @@ def turn_and_scale(
     return torch.where(kept, v, moved.to(v.dtype))
 
 
-def _norm_weights(beta, norm_blend):
+def _norm_weights(beta: Any, norm_blend: Any) -> tuple[Any, Any]:
+    """Numbers of numbers, tensors of tensors."""
     if norm_blend is not None:
         return 1 - norm_blend, norm_blend
     return (1.0, 0.0) if beta is None else (0.0, beta)
@@ -199,7 +201,7 @@ def _over_tokens(name: str, values: Tensor, v: Tensor) -> Tensor:
         ) from error
 
 
-def _check_settings(caller: str, alpha, beta, norm_blend) -> None:
+def _check_settings(caller: str, alpha: Any, beta: Any, norm_blend: Any) -> None:
     _check(caller, "alpha", alpha, lambda x: (x >= 0) & (x <= 1), "between 0 and 1")
     if beta is not None and norm_blend is not None:
         raise AdjustmentError(
@@ -212,7 +214,7 @@ def _check_settings(caller: str, alpha, beta, norm_blend) -> None:
         _check(caller, "norm_blend", norm_blend, lambda x: (x >= 0) & (x <= 1), "between 0 and 1")
 
 
-def _check(caller: str, name: str, value, allowed, wanted: str) -> None:
+def _check(caller: str, name: str, value: Any, allowed: Callable[[Tensor], Tensor], wanted: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float | Tensor):
         raise AdjustmentError(f"{caller}: {name}={value!r} must be a number or a tensor {wanted}.")
     values = torch.as_tensor(value)

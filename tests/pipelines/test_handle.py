@@ -7,12 +7,21 @@ import pytest
 import torch
 
 import uncollapse as uc
+from toys.adjusters import Projection, Weighting
 from toys.layouts import LAYOUTS, NoDenoiser, build, encode_any
-from toys.pipelines import encode, make_pipeline
+from toys.pipelines import add_token, encode, make_pipeline
 from toys.states import assert_same_state, state_of
 from uncollapse.errors import AdjustmentError, AnchorError, PipelineError, PlaceholderError
 
 PROMPT = "a photo of sks cat in the snow"
+TABLE = "embeddings.token_embedding.weight"
+
+
+class Rows(Weighting):
+    """For learned rows alone."""
+
+    title = "Rows"
+    levels = frozenset({"token"})
 
 
 def test_it_acts_until_removed_with_or_without_a_block(pipe):
@@ -140,6 +149,65 @@ def test_what_is_not_understood_is_refused_before_anything_changes(pipe):
         with pytest.raises(error, match=message):
             uc.apply(pipe, *arguments, **settings)
     assert_same_state(before, state_of(pipe))
+
+
+def test_a_setting_that_apply_does_not_know_is_named_by_apply(pipe):
+    with pytest.raises(TypeError, match=r"apply\(\).*'alhpa'"):
+        uc.apply(pipe, "sks cat", anchor="cat", alhpa=0.3)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"anchor": "dog"},
+        {"beta": None},
+        {"norm_blend": 0.5, "beta": None},
+        {"level": "prompt"},
+        {"anchor_encoder": "base"},
+        {"negative_encoder": "tuned"},
+        {"adjuster": Weighting()},
+    ],
+    ids=str,
+)
+def test_every_setting_is_the_placeholders_alone(pipe, settings):
+    with pytest.raises(AdjustmentError, match=f"apply.*{next(iter(settings))} given beside a Concept"):
+        uc.apply(pipe, [uc.Concept("sks cat", "cat")], **settings)
+    with uc.apply(pipe, "sks cat", **{"anchor": "cat"} | settings) as handle:
+        assert handle.concepts == (uc.Concept("sks cat", **{"anchor": "cat"} | settings),)
+
+
+def test_an_adjuster_is_refused_at_a_level_that_it_is_not_meant_for(pipe):
+    add_token(pipe, "<t>", torch.ones(1, 32))
+    before = state_of(pipe)
+    with pytest.raises(AdjustmentError, match=r"apply.*'<t>' is made of.*token level.*Projection.*'prompt'"):
+        uc.apply(pipe, "<t>", anchor="cat", adjuster=Projection())
+    with pytest.raises(
+        AdjustmentError, match=r"apply.*'sks cat' is not made of.*prompt level.*Rows.*'token'"
+    ):
+        uc.apply(pipe, "sks cat", anchor="cat", adjuster=Rows())
+    assert_same_state(before, state_of(pipe))
+    uc.apply(pipe, "<t>", anchor="cat", adjuster=Projection(), level="prompt").remove()
+    with uc.apply(pipe, "<t>", anchor="cat", adjuster=Rows()):
+        assert not torch.equal(state_of(pipe)["weights"][TABLE], before["weights"][TABLE])
+    assert_same_state(before, state_of(pipe))
+
+
+def test_adjusters_that_cannot_be_mixed_are_refused_where_they_would_have_to_be(pipe):
+    concepts = [uc.Concept("sks cat", "cat"), uc.Concept("qrx dog", "dog", adjuster=Projection())]
+    before = state_of(pipe)
+    with uc.apply(pipe, concepts):
+        assert not torch.equal(encode(pipe, "a sks cat")[0], encode(pipe, "a qrx dog")[0])
+        with pytest.raises(AdjustmentError, match=r"TEA α 0.2 and Projection cannot share"):
+            encode(pipe, "a sks cat near qrx dog")
+    assert_same_state(before, state_of(pipe))
+
+
+def test_an_adjuster_without_strength_is_refused_a_schedule_at_once(pipe):
+    before = state_of(pipe)
+    with pytest.raises(AdjustmentError, match="Projection has no strength"):
+        uc.apply(pipe, "sks cat", anchor="cat", adjuster=Projection(), schedule=lambda progress: 1)
+    assert_same_state(before, state_of(pipe))
+    uc.apply(pipe, "sks cat", anchor="cat", adjuster=Weighting(), schedule=lambda progress: 1).remove()
 
 
 def test_pipelines_that_encode_no_text_are_refused(pipe):

@@ -16,14 +16,17 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import nn
 
-from ..components import adapters_off, text_encoders
+from ..components import Pipeline, adapters_off, text_encoders
 from ..errors import PipelineError
 
-__all__ = ["base_encoder", "check_base"]
+__all__ = ["Base", "base_encoder", "check_base"]
+
+Base = Pipeline | nn.Module | None
+"""A pipeline, or a text encoder, that was never tuned; None for none but the pipeline's own."""
 
 
 @contextmanager
-def base_encoder(pipe, base=None) -> Iterator[bool]:
+def base_encoder(pipe: Pipeline, base: Base = None) -> Iterator[bool]:
     """Within it, the pipeline encodes text as before its personalisation.
 
     Args:
@@ -40,7 +43,7 @@ def base_encoder(pipe, base=None) -> Iterator[bool]:
         yield base is not None or had_adapters
 
 
-def check_base(pipe, base) -> None:
+def check_base(pipe: Pipeline, base: Pipeline | nn.Module) -> None:
     """Raise PipelineError unless ``base`` has an encoder to lend for each that it names."""
     ours, theirs = text_encoders(pipe), _encoders_of(base)
     if not theirs or not set(theirs) <= set(ours):
@@ -57,7 +60,7 @@ def check_base(pipe, base) -> None:
             )
 
 
-def _encoders_of(base) -> dict[str, nn.Module]:
+def _encoders_of(base: Pipeline | nn.Module) -> dict[str, nn.Module]:
     return {"text_encoder": base} if isinstance(base, nn.Module) else text_encoders(base)
 
 
@@ -66,7 +69,7 @@ def _device(module: nn.Module) -> torch.device:
 
 
 @contextmanager
-def _swapped(pipe, encoders: dict[str, nn.Module]) -> Iterator[None]:
+def _swapped(pipe: Pipeline, encoders: dict[str, nn.Module]) -> Iterator[None]:
     """Put other encoders in, past diffusers' ``__setattr__``, which would write them into its config."""
     own = {name: pipe.__dict__[name] for name in encoders}
     try:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..components import Pipeline
 from .encode_step import Around
 
 __all__ = ["text_blocks", "wrap_block"]
 
 
-def text_blocks(pipe) -> list:
+def text_blocks(pipe: Pipeline) -> list[Any]:
     """The blocks of a modular pipeline that turn prompts into embeddings; none for any other pipeline.
 
     Blocks that only rewrite the prompt are not among them: what they write is read by one that is.
@@ -26,7 +27,7 @@ def text_blocks(pipe) -> list:
     return [block for block in _leaves(getattr(pipe, "_blocks", None)) if _encodes_text(block)]
 
 
-def wrap_block(block, around: Around) -> Callable[[], None]:
+def wrap_block(block: Any, around: Around) -> Callable[[], None]:
     """Route a block's runs through ``around(encode, bound_arguments)``.
 
     Calling a block looks ``__call__`` up on its class, so this one block gets a class of its own.
@@ -36,7 +37,7 @@ def wrap_block(block, around: Around) -> Callable[[], None]:
     original = type(block)
     removed = threading.Event()
 
-    def __call__(self, components, state):  # noqa: N807
+    def __call__(self: Any, components: Any, state: Any) -> Any:  # noqa: N807
         if removed.is_set():
             return original.__call__(self, components, state)
         encode = _Encode(original.__call__, self, components, state)
@@ -61,7 +62,9 @@ def wrap_block(block, around: Around) -> Callable[[], None]:
 class _Encode:
     """A block as an encode method: texts in, a dict of its outputs back, the pipeline's state untouched."""
 
-    __func__: Callable  # of the block's class, as methods have it: what tells one encode step from another
+    __func__: Callable[
+        ..., Any
+    ]  # of the block's class, as methods have it: what tells one encode step from another
     block: Any
     components: Any
     state: Any
@@ -79,7 +82,7 @@ class _Encode:
         return {name: state.get(name) for name in self.block.intermediate_output_names}
 
 
-def _leaves(block) -> Iterator:
+def _leaves(block: Any) -> Iterator[Any]:
     inner = getattr(block, "sub_blocks", None)
     if inner:
         for each in inner.values():
@@ -88,7 +91,7 @@ def _leaves(block) -> Iterator:
         yield block
 
 
-def _encodes_text(block) -> bool:
+def _encodes_text(block: Any) -> bool:
     inputs = block.input_names
     makes_more = not set(block.intermediate_output_names) <= set(inputs)
     return "prompt" in inputs and makes_more and any("text_encoder" in name for name in block.component_names)

@@ -29,7 +29,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..components import text_encoders, tokenizers
+from ..components import Pipeline, text_encoders, tokenizers
+from .anchor_encoder import Base
 from .encoded import Encoded
 
 __all__ = ["LIMIT", "cached", "clear", "frozen"]
@@ -41,7 +42,7 @@ _entries: weakref.WeakKeyDictionary[Any, OrderedDict[Hashable, tuple[Hashable, E
 _entries = weakref.WeakKeyDictionary()
 
 
-def cached(pipe, base, key: Hashable | None, encode: Callable[[], Encoded]) -> Encoded:
+def cached(pipe: Pipeline, base: Base, key: Hashable | None, encode: Callable[[], Encoded]) -> Encoded:
     """``encode()``, or what it returned when it was last called with this key and this state of things.
 
     Args:
@@ -73,7 +74,7 @@ def cached(pipe, base, key: Hashable | None, encode: Callable[[], Encoded]) -> E
     return encoded
 
 
-def clear(pipe) -> None:
+def clear(pipe: Pipeline) -> None:
     """Forget what is kept for a pipeline."""
     with _lock:
         _entries.pop(pipe, None)
@@ -93,13 +94,13 @@ def frozen(value: Any) -> Hashable:
     raise TypeError(f"{type(value).__name__} is no part of a key")
 
 
-def _modules(base) -> list[nn.Module]:
+def _modules(base: Base) -> list[nn.Module]:
     if base is None:
         return []
     return [base] if isinstance(base, nn.Module) else list(text_encoders(base).values())
 
 
-def _guidance(pipe) -> Hashable:
+def _guidance(pipe: Pipeline) -> Hashable:
     guider = getattr(pipe, "guider", None)
     return guider and (guider.num_conditions, guider._enabled)
 

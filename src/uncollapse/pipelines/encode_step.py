@@ -16,6 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..components import Pipeline
 from ..errors import PipelineError
 
 __all__ = ["Around", "Encode", "call", "encode_methods", "prompts", "tensors_in", "walk", "wrap_encode"]
@@ -35,12 +36,12 @@ Around = Callable[[Encode, inspect.BoundArguments], Any]
 """What runs in its place."""
 
 
-def encode_methods(pipe: Any) -> list[str]:
+def encode_methods(pipe: Pipeline) -> list[str]:
     """Names of the methods with which a pipeline encodes text."""
     return [name for name in METHODS if callable(getattr(pipe, name, None))]
 
 
-def wrap_encode(pipe: Any, around: Around) -> Callable[[], None]:
+def wrap_encode(pipe: Pipeline, around: Around) -> Callable[[], None]:
     """Route the pipeline's encode methods through ``around(encode, bound_arguments)``.
 
     The wrappers are attributes of this one pipeline, so no other pipeline meets them. Calls that the encode
@@ -55,7 +56,7 @@ def wrap_encode(pipe: Any, around: Around) -> Callable[[], None]:
         return undo.pop_all().close
 
 
-def _wrap(pipe: Any, name: str, around: Around, state: threading.local) -> Callable[[], None]:
+def _wrap(pipe: Pipeline, name: str, around: Around, state: threading.local) -> Callable[[], None]:
     encode, earlier = getattr(pipe, name), pipe.__dict__.get(name)
     signature = inspect.signature(encode)
     removed = threading.Event()

@@ -20,9 +20,14 @@ from typing import Any
 
 from torch import Tensor
 
-from ..components import modules
+from ..components import Pipeline, modules
 
 __all__ = ["EncoderCall", "EncoderCalls", "record", "replay", "routing"]
+
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
+Forward = Callable[..., Any]
+Route = Callable[[str, Forward, Args, Kwargs], Any]
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,9 @@ EncoderCalls = dict[str, list[EncoderCall]]
 """By the component's name, in order."""
 
 
-def record(pipe, run: Callable[[], Any], known: EncoderCalls | None = None) -> tuple[Any, EncoderCalls]:
+def record(
+    pipe: Pipeline, run: Callable[[], Any], known: EncoderCalls | None = None
+) -> tuple[Any, EncoderCalls]:
     """Run an encode step and note the calls that its text encoders get.
 
     Args:
@@ -47,7 +54,7 @@ def record(pipe, run: Callable[[], Any], known: EncoderCalls | None = None) -> t
     """
     calls: EncoderCalls = defaultdict(list)
 
-    def route(name: str, forward: Callable, args: tuple, kwargs: dict) -> Any:
+    def route(name: str, forward: Forward, args: Args, kwargs: Kwargs) -> Any:
         given = _token_ids(args, kwargs)
         if given is None:
             return forward(*args, **kwargs)
@@ -61,18 +68,18 @@ def record(pipe, run: Callable[[], Any], known: EncoderCalls | None = None) -> t
         return run(), dict(calls)
 
 
-def replay(pipe, run: Callable[[], Any], outputs: dict[str, list[Any]]) -> Any:
+def replay(pipe: Pipeline, run: Callable[[], Any], outputs: dict[str, list[Any]]) -> Any:
     """Run an encode step whose text encoders answer with ``outputs``, in order, and compute nothing."""
     answers = {name: iter(values) for name, values in outputs.items()}
 
-    def route(name: str, forward: Callable, args: tuple, kwargs: dict) -> Any:
+    def route(name: str, forward: Forward, args: Args, kwargs: Kwargs) -> Any:
         return forward(*args, **kwargs) if _token_ids(args, kwargs) is None else next(answers[name])
 
     with routing(pipe, route):
         return run()
 
 
-def _token_ids(args: tuple, kwargs: dict) -> Tensor | None:
+def _token_ids(args: Args, kwargs: Kwargs) -> Tensor | None:
     """The ``[rows, tokens]`` integers that a text encoder is called with."""
     for value in (kwargs.get("input_ids"), *args):
         if isinstance(value, Tensor) and value.ndim == 2 and not value.is_floating_point():
@@ -81,7 +88,7 @@ def _token_ids(args: tuple, kwargs: dict) -> Tensor | None:
 
 
 @contextmanager
-def routing(pipe, route: Callable[[str, Callable, tuple, dict], Any]) -> Iterator[None]:
+def routing(pipe: Pipeline, route: Route) -> Iterator[None]:
     """Within it, ``route(name, forward, args, kwargs)`` runs in place of every component's ``forward``.
 
     Calls from other threads meanwhile go to the original.
@@ -89,8 +96,8 @@ def routing(pipe, route: Callable[[str, Callable, tuple, dict], Any]) -> Iterato
     parts = {part: name for name, part in modules(pipe).items()}
     thread = threading.get_ident()
 
-    def routed(name: str, forward: Callable) -> Callable:
-        def run(*args, **kwargs):
+    def routed(name: str, forward: Forward) -> Forward:
+        def run(*args: Any, **kwargs: Any) -> Any:
             if threading.get_ident() != thread:
                 return forward(*args, **kwargs)
             return route(name, forward, args, kwargs)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..adjusters import Role
 from ..alignment import ALONE
+from ..components import Pipeline
 from ..concept import Concept
 from .encode_step import walk
 from .encoded import Encoded, bits_of
@@ -30,7 +31,7 @@ Pairings = list[Pairing | None]
 
 
 def by_ids(
-    pipe: Any,
+    pipe: Pipeline,
     concepts: Sequence[Concept],
     run: Callable[[], Any],
     result: Any,
@@ -97,7 +98,11 @@ def _matching(prompt: EncoderCalls, anchor: EncoderCalls) -> bool:
 
 
 def _pairings(
-    pipe: Any, concepts: Sequence[Concept], texts: Sequence[str], prompt: EncoderCall, anchor: EncoderCall
+    pipe: Pipeline,
+    concepts: Sequence[Concept],
+    texts: Sequence[str],
+    prompt: EncoderCall,
+    anchor: EncoderCall,
 ) -> Pairings:
     return [
         None if same_text(one, two) else pair(pipe, concepts, one, two, texts)

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from typing import Any
 
+from torch import nn
+
+from ..adjusters import Adjuster
 from ..anchors import check_anchor
-from ..components import inner_pipelines, text_encoders, tokens_and_encoders
-from ..concept import Concept
+from ..components import (
+    Pipeline,
+    TextEncoder,
+    Tokenizer,
+    inner_pipelines,
+    text_encoders,
+    tokens_and_encoders,
+)
+from ..concept import UNSET, Concept, Unset
 from ..errors import AdjustmentError, PipelineError, PlaceholderError
 from ..placeholders import is_learned, learned_tokens
-from .anchor_encoder import check_base
+from .anchor_encoder import Base, check_base
 from .blocks import text_blocks, wrap_block
 from .encode_step import METHODS, encode_methods, wrap_encode
 from .prompt_level import AdjustedEncode
@@ -44,12 +55,19 @@ class Handle:
 
 
 def apply(
-    pipe,
+    pipe: Pipeline,
     concept: str | Concept | Iterable[Concept],
     *,
-    base=None,
+    anchor: str | None = None,
+    alpha: float | Unset = UNSET,
+    beta: float | Unset | None = UNSET,
+    norm_blend: float | Unset | None = UNSET,
+    level: str | Unset = UNSET,
+    anchor_encoder: str | Unset = UNSET,
+    negative_encoder: str | Unset = UNSET,
+    adjuster: Adjuster | None = None,
+    base: Pipeline | nn.Module | None = None,
     schedule: Callable[[float], float] | None = None,
-    **settings,
 ) -> Handle:
     """Adjust a diffusers pipeline until the handle is removed. Prompts, seeds and calls stay as they are.
 
@@ -57,17 +75,19 @@ def apply(
         pipe: a diffusers pipeline that encodes text by a method of its own, ``encode_prompt`` or the like, a
             modular pipeline, or one combined of such.
         concept: a placeholder, a ``Concept``, or several Concepts.
+        anchor: with a placeholder, and required then: what it is, in ordinary words.
+        alpha, beta, norm_blend, level, anchor_encoder, negative_encoder, adjuster: with a placeholder, the
+            other settings of its ``Concept``; those not given are as a Concept has them.
         base: a pipeline or text encoder that was never fine-tuned, to encode anchors at prompt level. Needed
             when the encoder's own weights were trained; adapters are switched off without it.
         schedule: at prompt level, what every alpha is multiplied by, from progress 0 (first denoising step)
             to 1 (last): ``lambda progress: 1 - progress``. For pipelines with ``callback_on_step_end``.
-        settings: with a placeholder, the other fields of its ``Concept``: ``anchor`` (required), ``alpha``,
-            ``beta``, ``norm_blend``, ``level``, ``anchor_encoder``, ``negative_encoder``.
 
     Returns: a handle, usable as a context manager.
         Level "auto" is the token level when the placeholder is made of learned tokens alone ("<my-cat>"),
         else the prompt level ("sks dog", "<new1> cat").
-        In a prompt of several concepts, tokens outside the placeholders follow the mean of their settings.
+        In a prompt of several concepts, tokens outside the placeholders follow the mean of their settings; a
+        prompt whose concepts have adjusters that cannot be mixed raises AdjustmentError when it is encoded.
         A pipeline is adjusted once at a time: a second ``apply`` is refused until the first is removed.
     Raises: PipelineError, PlaceholderError, AnchorError, AdjustmentError, EmbeddingError; the pipeline is
         then as it was.
@@ -76,40 +96,57 @@ def apply(
         >>> with uc.apply(pipe, "sks dog", anchor="dog", alpha=0.2):  # doctest: +SKIP
         ...     image = pipe("a photo of sks dog in the grand canyon").images[0]
     """
-    concepts = _concepts(concept, settings)
+    given = _given(
+        anchor=UNSET if anchor is None else anchor,
+        alpha=alpha,
+        beta=beta,
+        norm_blend=norm_blend,
+        level=level,
+        anchor_encoder=anchor_encoder,
+        negative_encoder=negative_encoder,
+        adjuster=UNSET if adjuster is None else adjuster,
+    )
+    concepts = _concepts(concept, given)
     stages = _stages(pipe, base)
     pairs = {encoder: tokenizer for stage, _ in stages for tokenizer, encoder in tokens_and_encoders(stage)}
     in_table = [c for c in concepts if _level(c, pairs.values()) == "token"]
     in_prompt = [c for c in concepts if c not in in_table]
     _check_encoders(in_prompt)
-    if schedule is not None and in_table:
-        raise AdjustmentError(
-            f"apply(): {in_table[0].placeholder!r} is adjusted in the token table, which is read before the "
-            'first step, so it cannot follow a schedule. Pass level="prompt".'
-        )
+    if schedule is not None:
+        _check_schedule(in_table, in_prompt)
     for stage, its_base in stages:
         if its_base is not None:
             check_base(stage, its_base)
-
     with ExitStack() as undo:
-        for owner in {
-            id(x): x for x in (pipe, *(stage for stage, _ in stages), *(pairs if in_table else ()))
-        }.values():
+        owners = (pipe, *(stage for stage, _ in stages), *(pairs if in_table else ()))
+        for owner in {id(owner): owner for owner in owners}.values():
             _claim(owner, undo)
         for each in in_table:
             _rewrite_rows(pairs, each, undo)
         for stage, its_base in stages:
-            stage_schedule = Schedule(schedule) if schedule is not None else None
-            encode = AdjustedEncode(stage, in_prompt, in_table, its_base, stage_schedule)
-            undo.callback(wrap_encode(stage, encode))
-            for block in text_blocks(stage):
-                undo.callback(wrap_block(block, encode))
-            if stage_schedule is not None:
-                undo.callback(wrap_call(stage, stage_schedule))
+            _wrap(stage, in_prompt, in_table, its_base, schedule, undo)
         return Handle(concepts, undo.pop_all())
 
 
-def _stages(pipe, base) -> list[tuple]:
+def _wrap(
+    stage: Pipeline,
+    in_prompt: Sequence[Concept],
+    in_table: Sequence[Concept],
+    base: Base,
+    factor: Callable[[float], float] | None,
+    undo: ExitStack,
+) -> None:
+    """Have a pipeline encode its prompts adjusted."""
+    schedule = Schedule(factor) if factor is not None else None
+    encode = AdjustedEncode(stage, in_prompt, in_table, base, schedule)
+    undo.callback(wrap_encode(stage, encode))
+    for block in text_blocks(stage):
+        undo.callback(wrap_block(block, encode))
+    if schedule is not None:
+        undo.callback(wrap_call(stage, schedule))
+
+
+def _stages(pipe: Pipeline, base: Base) -> list[tuple[Pipeline, Base]]:
     """The pipeline, or those it is combined of, each with its base."""
     stages = [(pipe, base)] if encode_methods(pipe) or text_blocks(pipe) else []
     for name, part in inner_pipelines(pipe).items():
@@ -122,16 +159,16 @@ def _stages(pipe, base) -> list[tuple]:
             "yourself and use uncollapse.adjust()."
         )
     for stage, _ in stages:
-        part = getattr(stage, "text_encoder", None)
-        if part is not None and not text_encoders(stage):
+        encoder = getattr(stage, "text_encoder", None)
+        if encoder is not None and not text_encoders(stage):
             raise PipelineError(
-                f"apply(): the text_encoder of {type(stage).__name__} is a {type(part).__name__}, which is "
-                "no torch module, so its output is out of reach. Load the model's torch pipeline."
+                f"apply(): the text_encoder of {type(stage).__name__} is a {type(encoder).__name__}, which "
+                "is no torch module, so its output is out of reach. Load the model's torch pipeline."
             )
     return stages
 
 
-def _rewrite_rows(tokenizers: dict, concept: Concept, undo: ExitStack) -> None:
+def _rewrite_rows(tokenizers: dict[TextEncoder, Tokenizer], concept: Concept, undo: ExitStack) -> None:
     """Adjust the concept's rows in every text encoder that has learned it."""
     knowing = [encoder for encoder, t in tokenizers.items() if learned_tokens(t, concept.placeholder)]
     if not knowing:
@@ -144,7 +181,11 @@ def _rewrite_rows(tokenizers: dict, concept: Concept, undo: ExitStack) -> None:
         undo.callback(rewrite_rows(tokenizers[encoder], encoder, concept))
 
 
-def _concepts(concept: str | Concept | Iterable[Concept], settings: dict) -> tuple[Concept, ...]:
+def _given(**settings: Any) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not UNSET}
+
+
+def _concepts(concept: str | Concept | Iterable[Concept], settings: dict[str, Any]) -> tuple[Concept, ...]:
     if isinstance(concept, str):
         return (Concept(concept, **{"anchor": "", **settings}),)
     if settings:
@@ -167,13 +208,32 @@ def _concepts(concept: str | Concept | Iterable[Concept], settings: dict) -> tup
     return concepts
 
 
-def _level(concept: Concept, tokenizers: Iterable) -> str:
+def _level(concept: Concept, tokenizers: Iterable[Tokenizer]) -> str:
     if concept.level != "auto":
         return concept.level
-    return "token" if any(is_learned(each, concept.placeholder) for each in tokenizers) else "prompt"
+    learned = any(is_learned(each, concept.placeholder) for each in tokenizers)
+    level = "token" if learned else "prompt"
+    if level not in concept.adjuster.levels:
+        what = "made of learned tokens alone" if learned else "not made of learned tokens alone"
+        raise AdjustmentError(
+            f"apply(): {concept.placeholder!r} is {what}, so it is adjusted at the {level} level, which "
+            f"{concept.adjuster.label} is not meant for. Take another adjuster, or pass "
+            f"level={' or '.join(repr(each) for each in sorted(concept.adjuster.levels))}."
+        )
+    return level
 
 
-def _check_encoders(concepts: Iterable[Concept]) -> None:
+def _check_schedule(in_table: Sequence[Concept], in_prompt: Sequence[Concept]) -> None:
+    if in_table:
+        raise AdjustmentError(
+            f"apply(): {in_table[0].placeholder!r} is adjusted in the token table, which is read before the "
+            'first step, so it cannot follow a schedule. Pass level="prompt".'
+        )
+    for concept in in_prompt:
+        concept.adjuster.weakened(1.0)  # refused by one that has no strength
+
+
+def _check_encoders(concepts: Sequence[Concept]) -> None:
     for name in ("anchor_encoder", "negative_encoder"):
         if len({getattr(concept, name) for concept in concepts}) > 1:
             raise AdjustmentError(
@@ -182,7 +242,7 @@ def _check_encoders(concepts: Iterable[Concept]) -> None:
             )
 
 
-_claimed: weakref.WeakSet = weakref.WeakSet()
+_claimed: weakref.WeakSet[Any] = weakref.WeakSet()
 _claiming = threading.Lock()
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from ..adjusters import Role
 from ..alignment import ALONE, Tokens, align, locate, pair_tokens, phrase_of_tokens, read
-from ..components import Pipeline, tokenizers
+from ..components import Pipeline, Tokenizer, tokenizers
 from ..concept import Concept
 from ..placeholders import Span, mentions, substitute
 
@@ -88,8 +87,8 @@ def pair(
 
 
 def _by_words(
-    pipe: Any,
-    tokenizer: Any,
+    pipe: Pipeline,
+    tokenizer: Tokenizer,
     concepts: Sequence[Concept],
     prompt: Sequence[int],
     anchor: Sequence[int],
@@ -119,7 +118,9 @@ def _by_words(
     )
 
 
-def _roles(tokenizer: Any, tokens: Tokens, phrases: Sequence[int], users: Sequence[Span]) -> Iterator[Role]:
+def _roles(
+    tokenizer: Tokenizer, tokens: Tokens, phrases: Sequence[int], users: Sequence[Span]
+) -> Iterator[Role]:
     for position, (start, phrase) in enumerate(zip(tokens.starts, phrases, strict=True)):
         if tokens.special[position] or _ends_template(tokenizer, tokens, position, users):
             yield Role.REST
@@ -129,7 +130,7 @@ def _roles(tokenizer: Any, tokens: Tokens, phrases: Sequence[int], users: Sequen
             yield Role.CONTEXT if any(begin <= start < end for begin, end in users) else Role.REST
 
 
-def _ends_template(tokenizer: Any, tokens: Tokens, position: int, users: Sequence[Span]) -> bool:
+def _ends_template(tokenizer: Tokenizer, tokens: Tokens, position: int, users: Sequence[Span]) -> bool:
     """Whether this is a line break before the user's first word: it counts as that word's beginning."""
     start = tokens.starts[position]
     at_first_word = start > 0 and any(start == begin for begin, _ in users)
@@ -161,7 +162,7 @@ def _letters(text: str) -> tuple[str, list[int]]:
     return "".join(small for small, _ in found), [i for _, i in found]
 
 
-def _phrases(pipe: Any, tokenizer: Any, concepts: Iterable[Concept]) -> list[tuple[str, str]]:
+def _phrases(pipe: Pipeline, tokenizer: Tokenizer, concepts: Iterable[Concept]) -> list[tuple[str, str]]:
     """(placeholder, anchor), as this tokenizer's text spells them: first with learned tokens spelled out."""
 
     def read_back(words: str) -> str:
@@ -173,7 +174,7 @@ def _phrases(pipe: Any, tokenizer: Any, concepts: Iterable[Concept]) -> list[tup
     return [pair for placeholders in spellings for pair in zip(placeholders, anchors, strict=True)]
 
 
-def _spelled(pipe: Any, words: str, tokenizer: Any) -> str:
+def _spelled(pipe: Pipeline, words: str, tokenizer: Tokenizer) -> str:
     """Words as a pipeline of diffusers gives them to its tokenizer: learned tokens spelled out."""
     convert = getattr(pipe, "maybe_convert_prompt", None)
     return str(convert(words, tokenizer)) if convert else words

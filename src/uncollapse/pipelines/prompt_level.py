@@ -17,10 +17,11 @@ from functools import partial
 from inspect import BoundArguments
 from typing import Any
 
+from ..components import Pipeline
 from ..concept import Concept
 from ..errors import PipelineError, UncollapseWarning
 from ..placeholders import mentions
-from .anchor_encoder import base_encoder
+from .anchor_encoder import Base, base_encoder
 from .cache import cached, frozen
 from .encode_step import Encode, call, prompts
 from .encoded import Encoded
@@ -50,10 +51,10 @@ class AdjustedEncode:
         schedule: of alpha over the denoising steps; None where it is constant.
     """
 
-    pipe: Any
+    pipe: Pipeline
     concepts: Sequence[Concept]
     elsewhere: Sequence[Concept] = ()
-    base: Any = None
+    base: Base = None
     schedule: Schedule | None = None
 
     def __call__(self, encode: Encode, bound: BoundArguments) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..components import Pipeline
 from ..concept import Concept
 from ..errors import PipelineError
 from .encode_step import tensors_in, walk
@@ -59,7 +60,7 @@ class Schedule:
             following.append((encoded, concepts, new))
         self._of_this_thread.encoded = following
         pairs = [(old, new) for old, new in pairs if not torch.equal(old, new)]
-        return walk(lambda tensor: _exchanged(tensor, pairs), tensors)
+        return {name: walk(lambda tensor: _exchanged(tensor, pairs), each) for name, each in tensors.items()}
 
     def _at(self, progress: float, concepts: Sequence[Concept]) -> list[Concept]:
         factor = float(self.factor(progress))
@@ -77,7 +78,7 @@ def _exchanged(tensor: Tensor, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor
     return tensor
 
 
-def wrap_call(pipe, schedule: Schedule) -> Callable[[], None]:
+def wrap_call(pipe: Pipeline, schedule: Schedule) -> Callable[[], None]:
     """Have the pipeline advance the schedule after every step, before the caller's own callback.
 
     Calling a pipeline looks ``__call__`` up on its class, so this one gets a class of its own.
@@ -95,12 +96,12 @@ def wrap_call(pipe, schedule: Schedule) -> Callable[[], None]:
             "at every step."
         )
 
-    def __call__(self, *args, **kwargs):  # noqa: N807
+    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
         bound = signature.bind(self, *args, **kwargs)
         own = bound.arguments.get(CALLBACK)
         wanted = getattr(own, "tensor_inputs", bound.arguments.get(INPUTS, ["latents"]))
 
-        def on_step_end(pipe, step: int, timestep, tensors: dict) -> dict:
+        def on_step_end(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> Any:
             progress = (step + 1) / max(1, pipe.num_timesteps - 1)
             if progress <= 1:
                 tensors.update(schedule.advance(progress, {name: tensors[name] for name in handed_out}))
