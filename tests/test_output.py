@@ -1,6 +1,7 @@
 """Whole files or none, and settings that can be read back."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 
 from toys.pictures import picture
 from uncollapse.errors import OutputError
-from uncollapse.output import check_writable, save_png, save_text, write_atomically
+from uncollapse.output import check_writable, save_json, save_png, save_text, write_atomically
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -62,3 +63,10 @@ def test_the_check_names_a_file_in_the_way(tmp_path):
 def test_the_check_finds_a_folder_that_takes_no_files():
     with pytest.raises(OutputError, match="Cannot write to"):
         check_writable(Path("/proc/uncollapse"))
+
+
+def test_json_has_null_for_what_it_cannot_say(tmp_path):
+    data = {"a": [1.5, math.nan, (math.inf, {"b": -math.inf})], "c": "nan", "d": True}
+    path = save_json(data, tmp_path / "data.json")
+    assert json.loads(path.read_text()) == {"a": [1.5, None, [None, {"b": None}]], "c": "nan", "d": True}
+    assert data["a"][2][0] == math.inf  # what was given stays as it is

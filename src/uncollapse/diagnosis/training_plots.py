@@ -176,9 +176,11 @@ class _Panels:
                 axes.axvline(self.onset, color="black", lw=1)
             labels = axes.get_legend_handles_labels()[1]
             if len(labels) > 3:  # more than there is room for among the curves
+                columns = 2 if max(map(len, labels)) < 18 else 1
                 low, high = axes.get_ylim()
-                axes.set_ylim(low, high + 0.5 * (high - low))
-                axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=2)
+                axes.set_ylim(low, high + 0.25 * -(-len(labels) // columns) * (high - low))
+                legend = axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=columns)
+                legend.set_in_layout(False)  # a long name must not squeeze the panel
             elif labels:
                 axes.legend(fontsize=8, framealpha=0.8, edgecolor="none")  # legible over a curve
         for axes in self.all[self.used :]:

@@ -1,0 +1,34 @@
+"""A table in the terminal: nothing typed is taken for markup, figures stand right, long cells are folded."""
+
+from uncollapse.cli.tables import print_files, print_table
+from uncollapse.metrics.sets.bootstrap import Interval
+from uncollapse.reports.table import Table
+
+
+def printed(capsys, table, **how):
+    print_table(table, **how)
+    return [line.rstrip() for line in capsys.readouterr().out.splitlines() if line.strip()]
+
+
+def test_brackets_are_no_markup(capsys):
+    lines = printed(capsys, Table("", ["[red]name"], [["[bold]x[/bold]"]]))
+    assert "[red]name" in lines[0]
+    assert "[bold]x[/bold]" in lines[-1]
+
+
+def test_figures_stand_right_and_without_their_intervals(capsys):
+    rows = [["a", Interval(0.98412, 0.9, 1.0)], ["long word", Interval(0.5, 0.4, 0.6)]]
+    lines = printed(capsys, Table("", ["of", "figure here"], rows), decimals=3)
+    assert [line.split()[-1] for line in lines[-2:]] == ["0.984", "0.500"]
+    assert len(lines[-2]) == len(lines[-1]) == len(lines[0])
+
+
+def test_what_has_no_room_is_folded_and_not_cut(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = printed(capsys, Table("", ["word", "count"], [["x" * 60, 3]]))
+    assert sum(line.count("x") for line in lines) == 60
+
+
+def test_files_are_listed_with_what_they_are(capsys, tmp_path):
+    print_files({"contact_sheet": tmp_path / "a.png"}, 14)
+    assert capsys.readouterr().out == f"contact sheet  {tmp_path / 'a.png'}\n"
