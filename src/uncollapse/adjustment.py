@@ -153,7 +153,7 @@ def turn_and_scale(
     mask: Tensor | None = None,
 ) -> Float[Tensor, "... dim"]:
     """``adjust``, unchecked, its norm rule spelled out: |v'| = own_norm·|v| + anchor_norm·|c|."""
-    v, c = torch.broadcast_tensors(v, c.to(v.device))
+    v, c = torch.broadcast_tensors(v, c.to(v.device))  # type: ignore[no-untyped-call]
     alpha, own_norm, anchor_norm = (_per_token(setting, v) for setting in (alpha, own_norm, anchor_norm))
 
     still = (alpha == 0) & (own_norm == 1) & (anchor_norm == 0)
@@ -238,7 +238,7 @@ def _check_embeds(prompt_embeds: Tensor, anchor_embeds: Tensor) -> None:
             "Encode the anchor with the encoder that made prompt_embeds."
         )
     try:
-        torch.broadcast_shapes(prompt_embeds.shape, anchor_embeds.shape)
+        torch.broadcast_shapes(prompt_embeds.shape, anchor_embeds.shape)  # type: ignore[no-untyped-call]
     except RuntimeError as error:
         raise EmbeddingError(
             both + "the leading axes do not match. Pair the tokens of the two prompts first "

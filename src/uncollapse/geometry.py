@@ -36,7 +36,7 @@ def norm(vectors: Tensor) -> Tensor:
     Raises: EmbeddingError, when ``vectors`` is not floating point.
     """
     scaled, largest = _scaled(_wide(vectors))
-    return (largest * torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)).squeeze(-1)
+    return (largest * _length(scaled)).squeeze(-1)
 
 
 def unit(vectors: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
@@ -45,7 +45,7 @@ def unit(vectors: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
     Returns: ``[..., dim]`` of length 1, float32 or wider.
     """
     scaled, _ = _scaled(_wide(vectors))
-    length = torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
+    length = _length(scaled)
     return scaled / torch.where(length == 0, 1, length)
 
 
@@ -130,20 +130,24 @@ def _arc(t: Tensor, theta: Tensor) -> Tensor:
 
 
 def _angle_of_units(u: Tensor, w: Tensor) -> Tensor:
-    difference = torch.linalg.vector_norm(u - w, dim=-1, keepdim=True)
-    total = torch.linalg.vector_norm(u + w, dim=-1, keepdim=True)
-    return 2 * torch.atan2(difference, total)
+    return 2 * torch.atan2(_length(u - w), _length(u + w))
 
 
 def _opposite(u: Tensor, w: Tensor) -> Tensor:
     """Where u + w is nothing but rounding, so that it cannot tell which way round to go."""
-    return torch.linalg.vector_norm(u + w, dim=-1, keepdim=True) < 64 * torch.finfo(u.dtype).eps
+    return _length(u + w) < 64 * torch.finfo(u.dtype).eps
 
 
 def _perpendicular(u: Tensor) -> Tensor:
     """A unit vector at right angles to u, in the plane of u and its smallest axis."""
     axis = torch.zeros_like(u).scatter(-1, u.detach().abs().argmin(-1, keepdim=True), 1)
     return unit(axis - (axis * u).sum(-1, keepdim=True) * u)
+
+
+def _length(x: Tensor) -> Tensor:
+    """``[..., 1]``, of vectors that neither overflow nor vanish."""
+    length: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return length
 
 
 def _refuse_zero(caller: str, u: Tensor, w: Tensor) -> None:
