@@ -56,7 +56,7 @@ def test_a_folder_without_one(tmp_path):
     [
         (lambda d: d.update(format=2), "format is 2"),
         (lambda d: d.pop("format"), "format is None"),
-        (lambda d: d.update(method="hypernetwork"), "hypernetwork"),
+        (lambda d: d.update(method=7), "its method is 7, not a text"),
         (lambda d: d.pop("placeholder"), "placeholder"),
         (lambda d: d.update(class_word=3), "class_word"),
         (lambda d: d.update(checkpoints=3), "damaged"),

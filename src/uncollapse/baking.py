@@ -35,7 +35,7 @@ from .vocabulary.tables import Vocabulary, vocabularies_for
 __all__ = ["BakedRow", "bake", "is_baked", "unbake"]
 
 OURS = "uncollapse."
-LAYOUTS = {"diffusers": "diffusers", "a1111": "kohya", "kohya": "kohya", "encoders": "encoders"}
+BAKED_LAYOUTS = {"diffusers": "diffusers", "a1111": "kohya", "kohya": "kohya", "encoders": "encoders"}
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def bake(
     model = next(iter(vocabularies.values())).source
     ours = _provenance(embeddings, anchor, adjuster, rows, Path(model).name) | _carried(file)
     baked = [each.replace(metadata={**each.metadata, **ours}) for each in baked]
-    write(output, baked, LAYOUTS[embeddings[0].layout])
+    write(output, baked, BAKED_LAYOUTS[embeddings[0].layout])
     return rows
 
 
@@ -156,7 +156,7 @@ def _one_file(source: Path) -> list[Path]:
 
 def _check_source(file: Path, embeddings: list[LearnedEmbedding]) -> None:
     layout = embeddings[0].layout
-    if layout not in LAYOUTS:
+    if layout not in BAKED_LAYOUTS:
         raise FileFormatError(
             f"{file}: holds more than embeddings (layout {layout!r}). Take the embedding out first: "
             "learned_embeds.write(path, learned_embeds.read(file, placeholder))."

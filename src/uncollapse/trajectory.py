@@ -28,7 +28,7 @@ __all__ = ["Checkpoint", "Trajectory", "read_trajectory", "write_trajectory"]
 
 NAME = "trajectory.json"
 FORMAT = 1
-TEXTS = ("placeholder", "class_word", "base_model")
+TEXTS = ("method", "placeholder", "class_word", "base_model")
 NUMBERS = ("loss", "norm", "cosine")
 
 
@@ -57,7 +57,7 @@ class Trajectory:
 
     Args:
         folder: where the manifest is.
-        method: one of ``training.METHODS``.
+        method: its name; ``training.method_of`` has what belongs to it.
         placeholder: what prompts call the concept: "<my-cat>", "sks cat".
         class_word: what it is: "cat".
         base_model: what it was trained on, as the user named it.
@@ -142,13 +142,9 @@ def _load(path: Path) -> dict[str, Any]:
 
 def _parsed(folder: Path, data: Mapping[str, Any]) -> Trajectory:
     """Raises KeyError, TypeError, ValueError for what is not as it should be."""
-    from .training import METHODS  # which writes trajectories, and so imports this
-
     for name in TEXTS:
         if not isinstance(data[name], str):
             raise ValueError(f"its {name} is {data[name]!r}, not a text")
-    if data["method"] not in METHODS:
-        raise ValueError(f"its method is {data['method']!r}, none of {', '.join(METHODS)}")
     settings = data.get("settings", {})
     if not isinstance(settings, dict):
         raise ValueError(f"its settings are {settings!r}, not an object")
@@ -156,8 +152,8 @@ def _parsed(folder: Path, data: Mapping[str, Any]) -> Trajectory:
     steps = [checkpoint.step for checkpoint in checkpoints]
     if steps != sorted(set(steps)):
         raise ValueError("its steps are not in order")
-    placeholder, class_word, base_model = (data[name] for name in TEXTS)
-    return Trajectory(folder, data["method"], placeholder, class_word, base_model, checkpoints, settings)
+    method, placeholder, class_word, base_model = (data[name] for name in TEXTS)
+    return Trajectory(folder, method, placeholder, class_word, base_model, checkpoints, settings)
 
 
 def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:

@@ -26,13 +26,13 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling, ModelOutpu
 
 from toys import layouts
 from toys.tokenizers import make_tokenizer
-from uncollapse.pipelines.encode_step import METHODS
+from uncollapse.pipelines.encode_step import ENCODE_METHODS
 
 WIDTH, LAYERS = 32, 50
 
 
 def classes() -> list[type]:
-    """Those with a method of ``METHODS``, by name."""
+    """Those with a method of ``ENCODE_METHODS``, by name."""
     for module in pkgutil.walk_packages(diffusers.pipelines.__path__, "diffusers.pipelines."):
         try:
             importlib.import_module(module.name)
@@ -45,7 +45,9 @@ def classes() -> list[type]:
             yield from below(sub)
 
     found = {cls for cls in below(diffusers.DiffusionPipeline) if cls.__module__.startswith("diffusers.")}
-    return sorted((c for c in found if any(hasattr(c, name) for name in METHODS)), key=lambda c: c.__name__)
+    return sorted(
+        (c for c in found if any(hasattr(c, name) for name in ENCODE_METHODS)), key=lambda c: c.__name__
+    )
 
 
 class Agreeable(nn.Module):

@@ -153,8 +153,12 @@ def test_a_method_that_nobody_knows_is_refused(pipe, photos, trajectory, tmp_pat
     assert not (tmp_path / "other").exists()
     monkeypatch.delitem(METHODS, "shift")
     said = "'shift', none of textual-inversion, reversion, dreambooth-lora, custom-diffusion"
+    read = read_trajectory(trajectory.folder)
     with pytest.raises(FileFormatError, match=said):
-        read_trajectory(trajectory.folder)
+        next(states(read, pipe, make_pipeline))
+    result = diagnoses.run(trajectory.folder, "-o", tmp_path / "found")
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize("kind", METHODS.values(), ids=METHODS)

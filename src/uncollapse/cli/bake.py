@@ -17,7 +17,7 @@ from .tables import print_table
 @command
 def bake(
     file: o.File,
-    model: o.Table,
+    model: o.Words,
     output: o.OutputFile,
     anchor: o.Anchor = None,
     alpha: o.Alpha = ALPHA,

@@ -43,6 +43,7 @@ def diagnose_training(
     trajectory = read_trajectory(folder)
     if not trajectory.checkpoints:
         raise FileFormatError(f"{folder}: lists no checkpoint. Train with --checkpoint-steps.")
+    arms = told_apart([*usual_arms(trajectory), *drawn.arms])
     name = model or trajectory.base_model
     own = _own(trajectory, name)
     concept = Concept(trajectory.placeholder, trajectory.class_word)
@@ -50,7 +51,6 @@ def diagnose_training(
     loaded = [load(name)]  # asked how long the sentences are, and then the first to be diagnosed
     sentences = chosen_contexts(loaded[0], concept, asked, shipped, output)
     pictures = picture_settings(drawn, concept, sentences, asked, own)
-    arms = told_apart([*usual_arms(trajectory), *drawn.arms])
     each = 1 + ((1 + len(arms)) * len(pictures.prompts) * len(pictures.seeds) if pictures else 0)
 
     def show(found: TrainingDiagnosis) -> None:

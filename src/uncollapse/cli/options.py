@@ -43,7 +43,7 @@ NegativeEncoder = Annotated[
 
 # Embedding files.
 File = Annotated[Path, typer.Argument(help="Embedding file, of any layout.")]
-Table = Annotated[
+Words = Annotated[
     list[str],
     typer.Option(
         "--model",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..training import METHODS
+from ..training import method_of
 from ..trajectory import Checkpoint, Trajectory
 
 __all__ = ["states"]
@@ -22,7 +22,7 @@ def states(
 
     Raises: UncollapseError, naming the file of a checkpoint that is unreadable or of something else.
     """
-    method = METHODS[trajectory.method]
+    method = method_of(trajectory)
     for checkpoint in trajectory.checkpoints:
         path = trajectory.path(checkpoint)
         with method.loaded(pipe, path, trajectory.placeholder, load_base) as tuned:

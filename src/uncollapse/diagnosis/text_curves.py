@@ -28,7 +28,7 @@ from .contexts import Contexts
 from .prompt_figures import mean_of_known
 from .prompts import EncodedSentence, PromptDrift, adjusted_ends, encode, encoder_of, prompt_drift
 
-__all__ = ["DISTANCES", "MOVED", "SPREADS", "Reading", "adjusted", "reading", "text_values"]
+__all__ = ["DISTANCES", "MOVED", "SPREADS", "Sentences", "adjusted", "reading", "text_values"]
 
 DISTANCES = ("euclidean", "hausdorff", "energy", "mahalanobis", "kl", "mmd")
 SPREADS = ("spread", "spread, mmd", "spread, hausdorff", "spread, mahalanobis", "spread, entropy")
@@ -36,7 +36,7 @@ MOVED = ("pooled drift", *DISTANCES, *SPREADS)  # by an arm; those of single wor
 
 
 @dataclass(frozen=True)
-class Reading:
+class Sentences:
     """The contexts as one text encoder hears them.
 
     Args:
@@ -56,7 +56,7 @@ class Reading:
 
 def reading(
     pipe: Pipeline, concept: Concept, contexts: Contexts, anchors: Sequence[EncodedSentence], encoder: str
-) -> Reading:
+) -> Sentences:
     """The contexts with V*, by the pipeline as it is, beside ``anchors``.
 
     Raises: PipelineError.
@@ -64,10 +64,10 @@ def reading(
     tokenizer, own = encoder_of(pipe, encoder)
     ours = encode(tokenizer, own, contexts.about(concept.placeholder))
     drift = prompt_drift(tokenizer, concept, ours, anchors)
-    return Reading(encoder, concept, contexts, ours, anchors, drift)
+    return Sentences(encoder, concept, contexts, ours, anchors, drift)
 
 
-def adjusted(read: Reading, pipe: Pipeline, arm: Arm) -> PromptDrift:
+def adjusted(read: Sentences, pipe: Pipeline, arm: Arm) -> PromptDrift:
     """The same by an arm, which is in force in ``pipe``.
 
     At prompt level only the last tokens are adjusted: the drift of single words is left as it was.

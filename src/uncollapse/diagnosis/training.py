@@ -23,7 +23,7 @@ from ..components import Pipeline, encoders_of
 from ..concept import Concept
 from ..errors import UncollapseError
 from ..metrics.sets.bootstrap import Interval
-from ..training import METHODS
+from ..training import method_of
 from ..trajectory import Trajectory
 from .checkpoints import states
 from .contexts import Contexts
@@ -31,7 +31,7 @@ from .pictures import PictureSettings, draw_pictures
 from .points import Measured, Point, TrainingDiagnosis
 from .probe import ProbeSettings, Response, arm_response, base_response, probe
 from .prompts import EncodedSentence, encode, encoder_of
-from .text_curves import MOVED, Reading, adjusted, reading, text_values
+from .text_curves import MOVED, Sentences, adjusted, reading, text_values
 from .verdict import PROMPT_BETA, judged
 
 __all__ = ["change_point", "diagnose_trajectory", "diagnosing_trajectory", "usual_arms"]
@@ -136,7 +136,7 @@ def change_point(values: Sequence[float]) -> int | None:
 
 
 def _norm_rule(trajectory: Trajectory) -> dict[str, Any]:
-    return {} if METHODS[trajectory.method].level == "token" else {"beta": PROMPT_BETA}
+    return {} if method_of(trajectory).level == "token" else {"beta": PROMPT_BETA}
 
 
 def _with_point(known: TrainingDiagnosis, point: Point) -> TrainingDiagnosis:
@@ -194,7 +194,7 @@ def _measured(
 
 
 def _text(
-    tuned: Pipeline, base: Pipeline | None, concept: Concept, arm: Arm, read: Mapping[str, Reading]
+    tuned: Pipeline, base: Pipeline | None, concept: Concept, arm: Arm, read: Mapping[str, Sentences]
 ) -> dict[str, dict[str, Interval]]:
     if arm == PERSONALISED:
         return {name: text_values(each.drift) for name, each in read.items()}

@@ -21,7 +21,7 @@ from ..errors import PipelineError
 
 __all__ = ["Around", "Encode", "call", "encode_methods", "prompts", "tensors_in", "walk", "wrap_encode"]
 
-METHODS = (
+ENCODE_METHODS = (
     "encode_prompt",
     "encode_prompt_multiple_images",
     "_encode_prompt",
@@ -38,7 +38,7 @@ Around = Callable[[Encode, inspect.BoundArguments], Any]
 
 def encode_methods(pipe: Pipeline) -> list[str]:
     """Names of the methods with which a pipeline encodes text."""
-    return [name for name in METHODS if callable(getattr(pipe, name, None))]
+    return [name for name in ENCODE_METHODS if callable(getattr(pipe, name, None))]
 
 
 def wrap_encode(pipe: Pipeline, around: Around) -> Callable[[], None]:

@@ -22,7 +22,7 @@ from ..concept import Concept
 from .encode_step import walk
 from .encoded import Encoded, bits_of
 from .encoder_calls import EncoderCall, EncoderCalls, replay
-from .pairing import Group, Pairing, pair, same_text
+from .pairing import Pairing, TokenGroup, pair, same_text
 
 __all__ = ["by_ids"]
 
@@ -110,7 +110,7 @@ def _pairings(
     ]
 
 
-def _groups(pairings: Iterable[Pairing]) -> list[Group]:
+def _groups(pairings: Iterable[Pairing]) -> list[TokenGroup]:
     """Those that any token belongs to, and those of pooled vectors."""
     found = {group for pairing in pairings for group in (*pairing.groups, pairing.pooled)}
     return sorted(group for group in found if group)
@@ -159,7 +159,7 @@ def _partners(prompt: EncoderCall, anchor: EncoderCall, pairings: Pairings) -> A
     return walk(swap, prompt.output, anchor.output)
 
 
-def _negated(group: Group, prompt: EncoderCall, anchor: EncoderCall, pairings: Pairings) -> Any:
+def _negated(group: TokenGroup, prompt: EncoderCall, anchor: EncoderCall, pairings: Pairings) -> Any:
     """The encoder's output for the prompt, with the vectors of one group's tokens negated."""
 
     def negate(own: Tensor) -> Tensor:
@@ -198,7 +198,7 @@ def _differs(one: Tensor, two: Tensor) -> Tensor:
     return (one != two).any(-1)
 
 
-def _roles(groups: Sequence[Group], own: Tensor, *follow: Tensor) -> Tensor:
+def _roles(groups: Sequence[TokenGroup], own: Tensor, *follow: Tensor) -> Tensor:
     """The role of the one group that a vector follows; REST where it follows several."""
     roles = torch.full(own.shape[:-1], int(Role.NONE), dtype=torch.int8, device=own.device)
     for (_, role), follows in zip(groups, follow, strict=True):
@@ -207,7 +207,7 @@ def _roles(groups: Sequence[Group], own: Tensor, *follow: Tensor) -> Tensor:
     return roles
 
 
-def _owners(groups: Sequence[Group], own: Tensor, *follow: Tensor) -> Tensor:
+def _owners(groups: Sequence[TokenGroup], own: Tensor, *follow: Tensor) -> Tensor:
     bits = torch.zeros(own.shape[:-1], dtype=torch.int64, device=own.device)
     for (owners, _), follows in zip(groups, follow, strict=True):
         bits |= follows * bits_of(owners)

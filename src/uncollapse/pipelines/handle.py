@@ -25,7 +25,7 @@ from ..errors import AdjustmentError, PipelineError, PlaceholderError
 from ..placeholders import is_learned, learned_tokens
 from .anchor_encoder import Base, check_base
 from .blocks import text_blocks, wrap_block
-from .encode_step import METHODS, encode_methods, wrap_encode
+from .encode_step import ENCODE_METHODS, encode_methods, wrap_encode
 from .prompt_level import AdjustedEncode
 from .schedule import Schedule, wrap_call
 from .token_level import rewrite_rows
@@ -154,9 +154,9 @@ def _stages(pipe: Pipeline, base: Base) -> list[tuple[Pipeline, Base]]:
             stages.append((part, getattr(base, name, base)))
     if not stages:
         raise PipelineError(
-            f"apply(): {type(pipe).__name__} has none of the methods {', '.join(METHODS)} and no block "
-            "that encodes text, so its prompt embeddings cannot be reached. Encode the prompt and its anchor "
-            "yourself and use uncollapse.adjust()."
+            f"apply(): {type(pipe).__name__} has none of the methods {', '.join(ENCODE_METHODS)} and no "
+            "block that encodes text, so its prompt embeddings cannot be reached. Encode the prompt and its "
+            "anchor yourself and use uncollapse.adjust()."
         )
     for stage, _ in stages:
         encoder = getattr(stage, "text_encoder", None)

@@ -19,12 +19,12 @@ from ..components import Pipeline, Tokenizer, tokenizers
 from ..concept import Concept
 from ..placeholders import Span, mentions, substitute
 
-__all__ = ["Group", "Owners", "Pairing", "pair", "same_text", "to_twin"]
+__all__ = ["Owners", "Pairing", "TokenGroup", "pair", "same_text", "to_twin"]
 
 Owners = tuple[int, ...]
 """Numbers of concepts, in order."""
 
-Group = tuple[Owners, Role]
+TokenGroup = tuple[Owners, Role]
 """What a token belongs to: whose it is, and what it stands for."""
 
 
@@ -46,7 +46,7 @@ class Pairing:
     everyone: Owners
 
     @property
-    def groups(self) -> list[Group | None]:
+    def groups(self) -> list[TokenGroup | None]:
         """For each token its group; None for one without a partner, which stays where it is."""
         return [
             None if partner == ALONE else (owners, role)
@@ -54,7 +54,7 @@ class Pairing:
         ]
 
     @property
-    def pooled(self) -> Group:
+    def pooled(self) -> TokenGroup:
         """The group of a vector that stands for the whole row."""
         return self.everyone, Role.REST
 

@@ -27,7 +27,7 @@ from .custom_diffusion import CustomDiffusion
 
 # isort: on
 from .learner import Group, Learner, Task
-from .methods import METHODS, registered
+from .methods import METHODS, method_of, registered
 from .settings import Settings
 from .train import train
 
@@ -41,6 +41,7 @@ __all__ = [
     "Settings",
     "Task",
     "TextualInversion",
+    "method_of",
     "registered",
     "train",
 ]

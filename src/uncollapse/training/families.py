@@ -200,7 +200,7 @@ def _squared(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 PARTS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "vae", *DENOISERS)
-FAMILIES: dict[str, type[Family]] = {
+BY_CLASS: dict[str, type[Family]] = {
     "StableDiffusionPipeline": Diffusion,
     "StableDiffusionXLPipeline": Diffusion,
     "FluxPipeline": Flow,
@@ -213,12 +213,12 @@ def family_of(pipe: Pipeline) -> Family:
     Raises: PipelineError, for one that none of the trainers knows, or that was loaded without a part.
     """
     name = type(pipe).__name__
-    if name not in FAMILIES:
-        raise PipelineError(f"train(): {name} cannot be trained here. Load one of {', '.join(FAMILIES)}.")
+    if name not in BY_CLASS:
+        raise PipelineError(f"train(): {name} cannot be trained here. Load one of {', '.join(BY_CLASS)}.")
     absent = [part for part in PARTS if part in pipe.components and pipe.components[part] is None]
     if absent:
         raise PipelineError(
             f"train(): this {name} was loaded without its {' and '.join(absent)}. Training needs all its "
             "parts: load it whole."
         )
-    return FAMILIES[name](pipe)
+    return BY_CLASS[name](pipe)

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from ..errors import FileFormatError
+from ..trajectory import NAME, Trajectory
 from .settings import Settings
 
-__all__ = ["METHODS", "registered"]
+__all__ = ["METHODS", "method_of", "registered"]
 
 Method = TypeVar("Method", bound=type[Settings])
 METHODS: dict[str, type[Settings]] = {}
@@ -26,3 +28,16 @@ def registered(method: Method) -> Method:
     """Make a method known by its ``name``. A class decorator."""
     METHODS[method.name] = method
     return method
+
+
+def method_of(trajectory: Trajectory) -> type[Settings]:
+    """The method that a trajectory is of.
+
+    Raises: FileFormatError, for one that nobody has registered.
+    """
+    if trajectory.method not in METHODS:
+        raise FileFormatError(
+            f"{trajectory.folder / NAME}: its method is {trajectory.method!r}, none of {', '.join(METHODS)}. "
+            "Use the version of uncollapse that wrote it, or import what registers the method."
+        )
+    return METHODS[trajectory.method]

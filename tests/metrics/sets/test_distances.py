@@ -15,7 +15,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from uncollapse.errors import EmbeddingError
 from uncollapse.metrics.sets.covariance import fit_gaussian
 from uncollapse.metrics.sets.distances import (
-    MEASURES,
+    FORMULAS,
     bandwidth,
     distances,
     energy,
@@ -112,10 +112,10 @@ def test_closed_forms_on_large_samples():
 def test_equal_distributions_are_at_zero(name):
     """Unlike euclidean and hausdorff, which a set has even to itself or to a second sample."""
     a, b = torch.randn(2, 700, 2).double()
-    assert MEASURES[name](a, b) == pytest.approx(0, abs=0.13)
-    assert MEASURES[name](a, b + 1) > 0.2
+    assert FORMULAS[name](a, b) == pytest.approx(0, abs=0.13)
+    assert FORMULAS[name](a, b + 1) > 0.2
     shuffled = b[torch.randperm(len(b))]
-    assert MEASURES[name](a, b) == pytest.approx(MEASURES[name](a, shuffled), abs=1e-9)
+    assert FORMULAS[name](a, b) == pytest.approx(FORMULAS[name](a, shuffled), abs=1e-9)
 
 
 def test_unbiased_means_that_n_does_not_matter():
@@ -168,12 +168,12 @@ def test_whatever_the_sets_every_figure_is_finite_or_explained(n, m, dim, scale,
     p, q = (scale * torch.randn(k, dim, generator=generator) for k in (n, m))
     p, q = (p.half(), q.half()) if half else (p, q)
     measured = distances(p, q)
-    for name in MEASURES:
+    for name in FORMULAS:
         value = getattr(measured, name)
         assert math.isfinite(value) or any(note.startswith(name) for note in measured.notes)
     units = {"euclidean": 2.0, "hausdorff": 2.0, "energy": 2.0}
     doubled = distances(2 * p, 2 * q)
-    for name in MEASURES:  # in the vectors' units, or without units
+    for name in FORMULAS:  # in the vectors' units, or without units
         if math.isfinite(getattr(measured, name)):
             assert getattr(doubled, name) == pytest.approx(
                 units.get(name, 1.0) * getattr(measured, name), rel=1e-2, abs=1e-6

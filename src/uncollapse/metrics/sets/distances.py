@@ -75,7 +75,7 @@ def distances(P: Tensor, Q: Tensor, paired: bool = False) -> Distances:
     """
     P, Q = check_sets(P, Q, paired=paired)
     values, notes = {}, []
-    for name, measure in MEASURES.items():
+    for name, measure in FORMULAS.items():
         try:
             values[name] = measure(P, Q, **({"paired": paired} if name in OVER_PAIRS else {}))
         except EmbeddingError as error:
@@ -160,7 +160,7 @@ def mmd(P: Tensor, Q: Tensor, paired: bool = False, h: float | None = None) -> f
     return (inner - 2 * mean_between(kernel(pairwise(P, Q), h), paired)).item()
 
 
-MEASURES: dict[str, Callable[..., float]] = {
+FORMULAS: dict[str, Callable[..., float]] = {
     "euclidean": euclidean,
     "hausdorff": hausdorff,
     "mahalanobis": mahalanobis,
