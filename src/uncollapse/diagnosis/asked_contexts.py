@@ -99,8 +99,12 @@ def _answer(endpoint: str, model: str, content: str) -> str:
     if not url.startswith(("http://", "https://")):
         raise ValueError("its address must begin with http:// or https://")
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=SECONDS) as reply:
-        message = json.load(reply)["choices"][0]["message"]["content"]
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as reply:
+            message = json.load(reply)["choices"][0]["message"]["content"]
+    except urllib.error.HTTPError as refusal:
+        refusal.close()  # it holds the connection open
+        raise
     if not isinstance(message, str):
         raise TypeError("the answer holds no text")
     return message
