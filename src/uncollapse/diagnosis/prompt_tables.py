@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from ..metrics.sets.published import WARNINGS
+from ..metrics.sets.statistics import DISTANCES, SPREADS
 from ..reports.table import Cell, Table, range_of
 from .diagnose import Diagnosis
 from .prompt_figures import PromptFigures
 
 __all__ = ["prompt_tables"]
-
-ROWS = (  # name in Distances, title, unit
-    ("euclidean", "Euclidean, mean over pairs", "vector units"),
-    ("hausdorff", "Hausdorff", "vector units"),
-    ("mahalanobis", "Mahalanobis, between the means", "standard deviations"),
-    ("kl", "Gaussian KL", "nats per dimension"),
-    ("energy", "energy distance", "vector units"),
-    ("mmd", "squared MMD", "0 to 2"),
-)
-SPREAD_ROWS = (
-    ("euclidean", "Euclidean, mean over pairs", "vector units"),
-    ("hausdorff", "farthest nearest neighbour", "vector units"),
-    ("mahalanobis", "Mahalanobis, root mean square", "anchor's standard deviations"),
-    ("entropy", "entropy of the Gaussian", "nats per dimension"),
-    ("mmd", "kernel variance", "0 to 1"),
-)
 
 
 def prompt_tables(d: Diagnosis, known: PromptFigures, of: str) -> list[Table]:
@@ -49,13 +34,13 @@ def _drift(known: PromptFigures, title: str) -> Table:
 def _between(known: PromptFigures, title: str) -> Table:
     rows = [
         [
-            name_of,
-            getattr(known.between, name),
-            range_of(known.intervals.get(name)),
-            unit,
-            *_published(known, "between", name),
+            each.title,
+            getattr(known.between, each.name),
+            range_of(known.intervals.get(each.name)),
+            each.unit,
+            *_published(known, "between", each.name),
         ]
-        for name, name_of, unit in ROWS
+        for each in DISTANCES
     ]
     head = ["distance", "", "95% interval", "unit", *(["paper's"] if known.published else [])]
     warnings = [f"Paper's {name}: {text}" for name, text in WARNINGS.items()] if known.published else []
@@ -65,13 +50,13 @@ def _between(known: PromptFigures, title: str) -> Table:
 def _within(known: PromptFigures, title: str, ours: str, theirs: str) -> Table:
     rows = [
         [
-            name_of,
-            getattr(known.within, name),
-            getattr(known.within_anchor, name),
-            unit,
-            *_published(known, "within", name),
+            each.title,
+            getattr(known.within, each.name),
+            getattr(known.within_anchor, each.name),
+            each.unit,
+            *_published(known, "within", each.name),
         ]
-        for name, name_of, unit in SPREAD_ROWS
+        for each in SPREADS
     ]
     head = ["measure", ours, theirs, "unit", *(["paper's"] if known.published else [])]
     return Table(title, head, rows, [*known.within.notes, *known.within_anchor.notes])

@@ -23,16 +23,25 @@ from ..concept import Concept
 from ..metrics.sets.bootstrap import Interval, mean_interval, set_intervals
 from ..metrics.sets.distances import distances
 from ..metrics.sets.spread import set_spread
+from ..metrics.sets.statistics import DISTANCES, SPREADS, Statistic
 from ..placeholders import is_learned
 from .contexts import Contexts
 from .prompt_figures import mean_of_known
 from .prompts import EncodedSentence, PromptDrift, adjusted_ends, encode, encoder_of, prompt_drift
 
-__all__ = ["DISTANCES", "MOVED", "SPREADS", "Sentences", "adjusted", "reading", "text_values"]
+__all__ = ["MOVED", "Sentences", "adjusted", "reading", "share_of_spread", "text_values"]
 
-DISTANCES = ("euclidean", "hausdorff", "energy", "mahalanobis", "kl", "mmd")
-SPREADS = ("spread", "spread, mmd", "spread, hausdorff", "spread, mahalanobis", "spread, entropy")
-MOVED = ("pooled drift", *DISTANCES, *SPREADS)  # by an arm; those of single words may not be
+
+def share_of_spread(statistic: Statistic) -> str:
+    """The name of a spread as a share of the plain word's: "spread" of the Euclidean, "spread, mmd"."""
+    return "spread" if statistic.name == "euclidean" else f"spread, {statistic.name}"
+
+
+MOVED = (  # by an arm; the drift of single words may not be
+    "pooled drift",
+    *(each.name for each in DISTANCES),
+    *(share_of_spread(each) for each in SPREADS),
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ def text_values(drift: PromptDrift) -> dict[str, Interval]:
         "concept drift": mean_of_known(drift.concept),
         "pooled drift": mean_interval(drift.pooled),
         "norm ratio": mean_interval(drift.norm_ratio),
-        **{name: sets.get(name, _alone(getattr(between, name))) for name in DISTANCES},
+        **{each.name: sets.get(each.name, _alone(getattr(between, each.name))) for each in DISTANCES},
         **_spreads(P, Q, sets),
     }
 

@@ -13,8 +13,10 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from ..metrics.sets.bootstrap import Interval
+from ..metrics.sets.statistics import DISTANCES, SPREADS
 from ..reports.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Plot, new
 from .points import Measured, TrainingDiagnosis
+from .text_curves import share_of_spread
 from .verdict import HEARD
 
 if TYPE_CHECKING:
@@ -25,14 +27,6 @@ __all__ = ["Row", "curves", "figures", "filmstrip", "picture_rows", "preview_row
 
 WIDE, HIGH = 3.3, 2.6  # inches a panel
 MOST_COLUMNS, MOST_PROMPTS = 10, 4
-DISTANCE_UNITS = {
-    "euclidean": ("Euclidean, mean over pairs", "vector units"),
-    "hausdorff": ("Hausdorff", "vector units"),
-    "energy": ("Energy distance", "vector units"),
-    "mahalanobis": ("Mahalanobis, of the means", "standard deviations"),
-    "kl": ("Gaussian KL", "nats per dimension"),
-    "mmd": ("Squared MMD", "0 to 2"),
-}
 SAYS = {
     "training": "Over the steps, with 95% bands over contexts (of what is kept: over pictures). Dashed: "
     "with an adjustment. Below the dotted line the context is lost; the upright line is where "
@@ -43,13 +37,6 @@ SAYS = {
     "filmstrip": "The first seed of some prompts at some steps; under each row, in green, the same with an "
     "adjustment.",
     "previews": "The previews that the training left, at some steps.",
-}
-SPREAD_TITLES = {
-    "spread": "Spread: Euclidean",
-    "spread, mmd": "Spread: kernel variance",
-    "spread, hausdorff": "Spread: nearest neighbours",
-    "spread, mahalanobis": "Spread: Mahalanobis",
-    "spread, entropy": "Spread: width of the Gaussian",
 }
 
 
@@ -96,11 +83,11 @@ def text_curves(found: TrainingDiagnosis, encoder: str) -> Plot:
     """All distances between the sets, and the spread within, by every measure; norms; the learned rows."""
     rows = {"norm": ("Norm of the learned rows", ""), "cosine": ("Their cosine to the class word", "")}
     learned = [name for name in rows if found.points[0].norm is not None]
-    panels = _Panels(found, len(DISTANCE_UNITS) + len(SPREAD_TITLES) + 1 + len(learned))
-    for name, (title, measured_in) in DISTANCE_UNITS.items():
-        panels.compared(title, measured_in, _of_text(encoder, name))
-    for name, title in SPREAD_TITLES.items():
-        panels.compared(title, "÷ the plain word's", _of_text(encoder, name))
+    panels = _Panels(found, len(DISTANCES) + len(SPREADS) + 1 + len(learned))
+    for each in DISTANCES:
+        panels.compared(each.curve, each.unit, _of_text(encoder, each.name))
+    for each in SPREADS:
+        panels.compared(each.curve, "÷ the plain word's", _of_text(encoder, share_of_spread(each)))
     norms = panels.next("Norms of all words", "÷ with the plain word")
     panels.curve(norms, [point.as_it_is.text[encoder]["norm ratio"] for point in found.points], RED, "o-", "")
     for name in learned:
