@@ -17,9 +17,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -111,6 +111,10 @@ class Adjuster(ABC):
         raise AdjustmentError(
             f"apply(): {self.label} has no strength that could follow a schedule. Leave the schedule out."
         )
+
+    def settings(self) -> dict[str, Any]:
+        """What files say of it: its name and its settings."""
+        return {"adjuster": self.name, **asdict(self)}
 
     @property
     def label(self) -> str:

@@ -18,7 +18,7 @@ so the same few lines serve all three, with one α, β per call or one per token
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -76,6 +76,10 @@ class Adjustment(Adjuster):
         mixed = [self, *(other for other in others if isinstance(other, Adjustment))]
         each = zip(*((one.alpha, *one.norm_weights) for one in mixed), strict=True)
         return _Mean(*(sum(values) / len(mixed) for values in each))
+
+    def settings(self) -> dict[str, Any]:
+        """Without a name, as files have them from before there were others."""
+        return asdict(self)
 
     def weakened(self, factor: float) -> Adjustment:
         """The same with α · factor."""

@@ -5,7 +5,8 @@ for byte, so that it can be explained, reproduced and undone:
 
     uncollapse.version, .model                       by what, against which token table
     uncollapse.placeholder, .anchor                  of what, toward what
-    uncollapse.alpha, .beta, .norm_blend             how far; those that were set
+    uncollapse.alpha, .beta, .norm_blend             how far, where set; another adjuster's own settings,
+                                                     and its name as .adjuster
     uncollapse.norm_before, .norm_after              {encoder: [a number a vector]}
     uncollapse.cosine_before, .cosine_after          to the anchor, likewise
     uncollapse.source, .source_sha256, .source_data  its name, checksum, and bytes in base64
@@ -22,9 +23,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from .adjusters import Places, Role
+from .adjusters import Adjuster, Places, Role
 from .adjustment import Adjustment
-from .errors import AnchorError, EmbeddingError, FileFormatError, OutputError, Setting
+from .errors import AdjustmentError, AnchorError, EmbeddingError, FileFormatError, OutputError, Setting
 from .geometry import norm, unit
 from .learned_embeds import LearnedEmbedding, read_all, write
 from .learned_embeds.reading import files_at
@@ -55,7 +56,7 @@ def bake(
     output: str | Path,
     vocabularies: Mapping[str, Vocabulary],
     anchor: str,
-    adjustment: Adjustment | None = None,
+    adjuster: Adjuster | None = None,
     *,
     overwrite: bool = False,
 ) -> list[BakedRow]:
@@ -68,25 +69,27 @@ def bake(
             reads as well.
         vocabularies: of the model the embedding was trained for (``vocabulary.load_vocabularies``).
         anchor: what the concept is, in ordinary words.
-        adjustment: how far; the paper's by default.
+        adjuster: how; the paper's, with the paper's settings, by default.
         overwrite: whether ``output`` may exist, or be the source.
 
     Returns: what became of each vector.
-    Raises: FileFormatError, AnchorError, EmbeddingError, OutputError; nothing is then written.
+    Raises: FileFormatError, AnchorError, AdjustmentError, EmbeddingError, OutputError; nothing is then
+        written.
     """
-    source, output, adjustment = Path(source), Path(output), adjustment or Adjustment()
+    source, output, adjuster = Path(source), Path(output), adjuster or Adjustment()
     [file] = _one_file(source)
     embeddings = read_all(file)
     _check_source(file, embeddings)
     _check_anchor(anchor)
+    _check_level(adjuster)
     check_output(output, overwrite)
     baked, rows = [], []
     for embedding in embeddings:
-        adjusted, changes = _adjusted(file, embedding, vocabularies, anchor, adjustment)
+        adjusted, changes = _adjusted(file, embedding, vocabularies, anchor, adjuster)
         baked.append(adjusted)
         rows += changes
     model = next(iter(vocabularies.values())).source
-    ours = _provenance(embeddings, anchor, adjustment, rows, Path(model).name) | _carried(file)
+    ours = _provenance(embeddings, anchor, adjuster, rows, Path(model).name) | _carried(file)
     baked = [each.replace(metadata={**each.metadata, **ours}) for each in baked]
     write(output, baked, LAYOUTS[embeddings[0].layout])
     return rows
@@ -136,6 +139,14 @@ def _check_anchor(anchor: str) -> None:
         )
 
 
+def _check_level(adjuster: Adjuster) -> None:
+    if "token" not in adjuster.levels:
+        raise AdjustmentError(
+            f"bake(): {adjuster.label} is meant for prompts, not for the learned vectors of a file. Take "
+            "another adjuster."
+        )
+
+
 def _one_file(source: Path) -> list[Path]:
     files = files_at(source)
     if len(files) > 1:
@@ -162,7 +173,7 @@ def _adjusted(
     embedding: LearnedEmbedding,
     vocabularies: Mapping[str, Vocabulary],
     anchor: str,
-    adjustment: Adjustment,
+    adjuster: Adjuster,
 ) -> tuple[LearnedEmbedding, list[BakedRow]]:
     source = next(iter(vocabularies.values())).source
     try:
@@ -173,7 +184,7 @@ def _adjusted(
     for name, v in embedding.vectors.items():
         _check_rows(file, embedding.placeholder, v)
         c = own[name].anchor_vector(anchor)
-        vectors[name] = adjustment.adjust(v, c, Places.all(Role.CONCEPT, v))
+        vectors[name] = adjuster.adjust(v, c, Places.all(Role.CONCEPT, v))
         changes += [
             BakedRow(embedding.placeholder, name, row, *numbers)
             for row, numbers in enumerate(zip(*_measured(v, vectors[name], c), strict=True))
@@ -197,17 +208,16 @@ def _check_rows(file: Path, placeholder: str, rows: Tensor) -> None:
 
 
 def _provenance(
-    embeddings: list[LearnedEmbedding], anchor: str, adjustment: Adjustment, rows: list[BakedRow], model: str
+    embeddings: list[LearnedEmbedding], anchor: str, adjuster: Adjuster, rows: list[BakedRow], model: str
 ) -> dict[str, str]:
     from . import __version__
 
-    settings = {"alpha": adjustment.alpha, "beta": adjustment.beta, "norm_blend": adjustment.norm_blend}
     found: dict[str, str] = {
         "version": __version__,
         "model": model,
         "placeholder": " ".join(each.placeholder for each in embeddings),
         "anchor": anchor,
-        **{name: repr(value) for name, value in settings.items() if value is not None},
+        **{name: str(value) for name, value in adjuster.settings().items() if value is not None},
     }
     for what in ("norm_before", "norm_after", "cosine_before", "cosine_after"):
         encoders = dict.fromkeys(row.encoder for row in rows)

@@ -114,7 +114,7 @@ def test_they_are_in_a_diagnosis(diagnosed, tmp_path):
 
 
 def test_they_are_in_the_diagnosis_of_a_training(diagnosed, tmp_path):
-    asked = ("--contexts", diagnosed / "contexts.txt", "--images", 1, "--steps", 2)
+    asked = ("--contexts", diagnosed / "contexts.txt", "--images", 1, "--steps", 2, "--arm", "halfway")
     result = run("diagnose", diagnosed / "run", *asked, "--redness", "-o", tmp_path)
     assert result.exit_code == 0, result.output
     page = Outline((tmp_path / "report.html").read_text(encoding="utf-8"))
@@ -150,8 +150,29 @@ def test_an_arm_that_there_is_not_is_one_sentence(diagnosed, tmp_path, text, sai
         assert not (tmp_path / "out").exists()
 
 
-def test_an_arm_that_is_not_drawn_is_said(diagnosed, tmp_path):
-    asked = ("--contexts", diagnosed / "contexts.txt", "--no-probe", "--arm", "halfway", "-o", tmp_path)
+def test_the_denoiser_is_asked_about_an_arm(diagnosed, tmp_path):
+    asked = ("--contexts", diagnosed / "contexts.txt", "--arm", "halfway:share_moved=1", "-o", tmp_path)
     result = run("diagnose", *model_and_lora(diagnosed), *asked)
     assert result.exit_code == 0, result.output
-    assert "--arm: passed over, since nothing is drawn without --images." in result.stderr
+    [found] = json.loads((tmp_path / "diagnosis.json").read_text(encoding="utf-8"))["diagnoses"]
+    assert list(found["adjusted"]) == ["TEA α 0.2", "TEA α 0.4", "TEA α 0.6", "Halfway"]
+    assert found["adjusted"]["Halfway"]["heard"]["value"] == pytest.approx(1, abs=0.5)  # it is the plain word
+    assert found["probe"]["heard"] != found["adjusted"]["Halfway"]["heard"]
+    assert ">Halfway<" in (tmp_path / "report.html").read_text(encoding="utf-8")  # beside its bar
+
+
+@pytest.mark.parametrize("target", ["model", "file"])
+def test_an_arm_that_is_neither_asked_nor_drawn_is_said(diagnosed, tmp_path, target):
+    if target == "model":
+        asked = (*model_and_lora(diagnosed), "--contexts", diagnosed / "contexts.txt", "--no-probe")
+    else:
+        asked = (
+            diagnosed / "embeddings" / "cat.safetensors",
+            "--model",
+            diagnosed / "model",
+            "--anchor",
+            "cat",
+        )
+    result = run("diagnose", *asked, "--arm", "halfway", "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "--arm: passed over, since " in result.stderr

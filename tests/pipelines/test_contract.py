@@ -12,7 +12,10 @@ from toys.every_class import classes, encode, working
 from uncollapse.pipelines import prompt_level
 from uncollapse.pipelines.encode_step import tensors_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::FutureWarning"),  # deprecated classes are built too, and say so
+]
 
 PROMPT, TWIN = "a photo of {sks cat} in the snow", "a photo of {big dog} in the snow"
 

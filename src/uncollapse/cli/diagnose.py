@@ -25,7 +25,7 @@ from . import options as o
 from .console import command, progress, say
 from .diagnose_contexts import AskedContexts, chosen_contexts
 from .diagnose_files import diagnose_files
-from .diagnose_pictures import Drawn, picture_settings
+from .diagnose_pictures import PictureOptions, picture_settings
 from .diagnose_printing import show_diagnoses
 from .kept import shown_whatever_happens
 
@@ -94,7 +94,7 @@ def diagnose(
         torch.set_num_threads(threads)
     path = Path(target).expanduser() if target else None
     asked = AskedContexts(contexts, contexts_from_llm, llm)
-    drawn = Drawn(
+    drawn = PictureOptions(
         images, references, measured or {}, steps, guidance, [parse_arm(text) for text in arm or ()]
     )
     parts = Parts(target, lora, embedding, custom_diffusion)
@@ -102,19 +102,18 @@ def diagnose(
         from .diagnose_training import diagnose_training
 
         _warn_of_unused(parts, placeholder, anchor)
-        _warn_of_undrawn(drawn, "a training is drawn as it is and with TEA")
         base_model = model[0] if model else base
         load = partial(quiet_pipeline, device=device, dtype=dtype)
         diagnose_training(path, output, base_model, load, asked, drawn, as_json_text=json)
     elif path and path.exists() and not (path / "model_index.json").is_file():
         if images:
             raise PipelineError(f"'{path}' draws nothing. {FILE_IN_MODEL}")
-        _warn_of_undrawn(drawn, "a file draws nothing")
+        _warn_of_unasked(drawn, "a file is only compared with words")
         found = diagnose_files(path, model, tokenizer, anchor, Adjustment(alpha, beta))
         show_diagnoses(found, output, as_json_text=json)
     else:
-        if not images:
-            _warn_of_undrawn(drawn, "nothing is drawn without --images")
+        if not (probe or images):
+            _warn_of_unasked(drawn, "with --no-probe and without --images nothing is asked or drawn")
         subject = assembled(parts, placeholder, anchor, device=device, dtype=dtype)
         say(subject.notes)
         subject.pipe.set_progress_bar_config(disable=True)  # there is one of all pictures
@@ -122,7 +121,11 @@ def diagnose(
         shipped = subject.bundled.contexts() if subject.bundled else None
         sentences = chosen_contexts(subject.pipe, subject.concept, asked, shipped, output)
         pictures = picture_settings(drawn, subject.concept, sentences, asked, subject.bundled)
-        settings = DiagnosisSettings(probe=ProbeSettings() if probe else None, as_published=paper)
+        settings = DiagnosisSettings(
+            arms=told_apart([*DiagnosisSettings().arms, *drawn.arms]),
+            probe=ProbeSettings() if probe else None,
+            as_published=paper,
+        )
         _diagnose_model(subject, original, sentences, settings, pictures, output, as_json_text=json)
 
 
@@ -141,7 +144,7 @@ def _warn_of_unused(parts: Parts, placeholder: str | None, anchor: str | None) -
         warnings.warn(text, UncollapseWarning, stacklevel=2)
 
 
-def _warn_of_undrawn(drawn: Drawn, reason: str) -> None:
+def _warn_of_unasked(drawn: PictureOptions, reason: str) -> None:
     if drawn.arms:
         warnings.warn(f"--arm: passed over, since {reason}.", UncollapseWarning, stacklevel=2)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class PictureOptions:
     """What the user asked for.
 
     Args:
@@ -29,7 +29,7 @@ class Drawn:
         references: folder of photos of the subject.
         measured: who measures, by name: a model's folder or hub id, or True.
         steps, guidance: of drawing.
-        arms: drawn beside those of the diagnosis.
+        arms: asked and drawn beside those of the diagnosis.
     """
 
     images: int | None = None
@@ -41,7 +41,11 @@ class Drawn:
 
 
 def picture_settings(
-    drawn: Drawn, concept: Concept, contexts: Contexts, asked: AskedContexts, own: Bundled | None = None
+    drawn: PictureOptions,
+    concept: Concept,
+    contexts: Contexts,
+    asked: AskedContexts,
+    own: Bundled | None = None,
 ) -> PictureSettings | None:
     """Prompts, seeds, measures; None where no pictures were asked for.
 
@@ -66,7 +70,9 @@ def picture_settings(
     )
 
 
-def _usual(drawn: Drawn, given: Given, own: Bundled | None, judge: Bundled | None) -> dict[str, Measure]:
+def _usual(
+    drawn: PictureOptions, given: Given, own: Bundled | None, judge: Bundled | None
+) -> dict[str, Measure]:
     """The miniature's own, by name."""
     measures: dict[str, Measure] = {}
     if judge:
@@ -76,7 +82,9 @@ def _usual(drawn: Drawn, given: Given, own: Bundled | None, judge: Bundled | Non
     return measures
 
 
-def _sources(drawn: Drawn, given: Given, measures: Collection[str], own: Bundled | None) -> dict[str, str]:
+def _sources(
+    drawn: PictureOptions, given: Given, measures: Collection[str], own: Bundled | None
+) -> dict[str, str]:
     """Whose figure each score is."""
     by = {name: model for name, model in drawn.measured.items() if isinstance(model, str)}
     if own:
@@ -95,7 +103,7 @@ def _photos(own: Bundled | None) -> list[Image]:
     return own.photos() if own else []
 
 
-def _generation(drawn: Drawn, own: Bundled | None) -> GenerationSettings:
+def _generation(drawn: PictureOptions, own: Bundled | None) -> GenerationSettings:
     """The demo's, for the miniature; else the pipeline's own."""
     usual = own.miniature.drawing if own else GenerationSettings()
     return replace(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..comparison import told_apart
 from ..concept import Concept
 from ..diagnosis.points import TrainingDiagnosis
 from ..diagnosis.tables import by_checkpoint, scores_by_checkpoint
@@ -18,7 +19,7 @@ from ..subjects import Bundled, miniature_called
 from ..trajectory import Trajectory, read_trajectory
 from .console import print_json, progress, stdout
 from .diagnose_contexts import AskedContexts, chosen_contexts
-from .diagnose_pictures import Drawn, picture_settings
+from .diagnose_pictures import PictureOptions, picture_settings
 from .kept import shown_whatever_happens
 from .tables import print_files, print_table
 
@@ -29,7 +30,7 @@ def diagnose_training(
     model: str | None,
     load: Callable[[str | Path], Any],
     asked: AskedContexts,
-    drawn: Drawn,
+    drawn: PictureOptions,
     *,
     as_json_text: bool,
 ) -> None:
@@ -49,7 +50,7 @@ def diagnose_training(
     loaded = [load(name)]  # asked how long the sentences are, and then the first to be diagnosed
     sentences = chosen_contexts(loaded[0], concept, asked, shipped, output)
     pictures = picture_settings(drawn, concept, sentences, asked, own)
-    arms = usual_arms(trajectory)
+    arms = told_apart([*usual_arms(trajectory), *drawn.arms])
     each = 1 + ((1 + len(arms)) * len(pictures.prompts) * len(pictures.seeds) if pictures else 0)
 
     def show(found: TrainingDiagnosis) -> None:

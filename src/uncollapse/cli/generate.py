@@ -23,7 +23,6 @@ from ..comparison import (
     told_apart,
 )
 from ..comparison import compare as compare_arms
-from ..comparison.arms import settings_of
 from ..concept import Concept
 from ..errors import UncollapseWarning
 from ..models.generation import GenerationSettings
@@ -156,7 +155,7 @@ class _Album(Album):
         while name in self.names:  # of arms that are called alike as far as names go
             name = f"{stem}-{len(self.names)}"
         self.names.add(name)
-        adjustment = settings_of(arm.adjuster) if arm.adjuster else None
+        adjustment = arm.adjuster.settings() if arm.adjuster else None
         settings = self.run | {"prompt": asked, "seed": seed, "adjustment": adjustment}
         return save_png(image, self.folder / f"{name}.png", settings)
 

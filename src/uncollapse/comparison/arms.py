@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..adjusters import ADJUSTERS, Adjuster
@@ -20,7 +20,7 @@ from ..concept import Concept
 from ..errors import AdjustmentError
 from ..pipelines import apply
 
-__all__ = ["BASE", "PERSONALISED", "Arm", "parse_arm", "settings_of", "tea_arms", "told_apart"]
+__all__ = ["BASE", "PERSONALISED", "Arm", "parse_arm", "tea_arms", "told_apart"]
 
 NEUTRAL, BEFORE, AFTER = "#55708f", "#cf3f3f", "#1a8f57"
 
@@ -100,7 +100,7 @@ class Arm:
         """What it is, but for a schedule, which is code; its call's arguments where it has any."""
         return {
             "name": self.name,
-            "adjustment": settings_of(self.adjuster) if self.adjuster else None,
+            "adjustment": self.adjuster.settings() if self.adjuster else None,
             "personalised": self.personalised,
             **({"call": dict(self.call)} if self.call else {}),
         }
@@ -114,12 +114,6 @@ def tea_arms(alphas: Sequence[float], beta: float | None = 1.5, norm_blend: floa
     """An arm for each α, named as people will read it."""
     adjusters = [Adjustment(alpha=alpha, beta=beta, norm_blend=norm_blend) for alpha in alphas]
     return [Arm(adjuster.label, adjuster) for adjuster in adjusters]
-
-
-def settings_of(adjuster: Adjuster) -> dict[str, Any]:
-    """Its settings as files have them, with its name; the paper's goes without one."""
-    name = {} if type(adjuster) is Adjustment else {"adjuster": adjuster.name}
-    return name | asdict(adjuster)
 
 
 def parse_arm(text: str) -> Arm:
@@ -185,8 +179,8 @@ def told_apart(arms: Sequence[Arm]) -> list[Arm]:
 
 
 def _differences(arm: Arm, namesake: Arm) -> str:
-    other = settings_of(namesake.adjuster) if namesake.adjuster else {}
-    own = settings_of(arm.adjuster) if arm.adjuster else {}
+    other = namesake.adjuster.settings() if namesake.adjuster else {}
+    own = arm.adjuster.settings() if arm.adjuster else {}
     differ = {key: value for key, value in own.items() if other.get(key, ...) != value}
     return ", ".join(
         f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in differ.items()

@@ -15,7 +15,6 @@ from ..metrics import Score, Share
 from ..metrics.scores import first_that_answers
 from ..output import plain
 from ..reports.table import Table
-from .arms import settings_of
 from .records import Comparison
 
 
@@ -151,5 +150,5 @@ def _concept(concept: Concept) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for each in fields(concept):
         value = getattr(concept, each.name)
-        flat |= settings_of(value) if isinstance(value, Adjuster) else {each.name: value}
+        flat |= value.settings() if isinstance(value, Adjuster) else {each.name: value}
     return flat

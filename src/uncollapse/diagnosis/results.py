@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from ..comparison.arms import settings_of
 from ..comparison.summary import as_json as comparison_json
 from ..metrics.sets.published import WARNINGS
 from ..output import plain
@@ -47,7 +46,7 @@ def _verdict_json(verdict: Verdict) -> dict[str, Any]:
     a, said = verdict.advice, asdict(replace(verdict, advice=None))
     if a is None:
         return said
-    settings = settings_of(a.arm.adjuster) if a.arm.adjuster else {}
+    settings = a.arm.adjuster.settings() if a.arm.adjuster else {}
     return said | {"advice": {"anchor": a.anchor, "arm": a.arm.name, **settings, "expect": a.expect}}
 
 
