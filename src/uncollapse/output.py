@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+__all__ = [
+    "check_writable",
+    "plain",
+    "save_json",
+    "save_png",
+    "save_safetensors",
+    "save_text",
+    "save_torch",
+    "write_atomically",
+    "writing",
+]
+
 
 def check_writable(folder: Path) -> None:
     """Fail now if ``folder`` cannot be made or written to; leaves nothing behind.

@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .errors import FileFormatError
-from .output import save_text
+from .output import save_json
 
 __all__ = ["Checkpoint", "Trajectory", "read_trajectory", "write_trajectory"]
 
@@ -85,7 +85,7 @@ def write_trajectory(trajectory: Trajectory) -> Path:
     """
     data: dict[str, Any] = {"format": FORMAT, **asdict(trajectory)}
     del data["folder"]
-    return save_text(json.dumps(data, ensure_ascii=False, indent=1), trajectory.folder / NAME)
+    return save_json(data, trajectory.folder / NAME)
 
 
 def read_trajectory(folder: str | Path) -> Trajectory:

@@ -1,4 +1,4 @@
-"""The token table is found wherever a model keeps it, and words are what transformers makes of them."""
+"""The token table is found wherever a model keeps it, and its words are near what a plain search says."""
 
 import json
 import subprocess
@@ -6,32 +6,18 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from toys.pipelines import WIDTH, make_pipeline
 from toys.tokenizers import make_tokenizer
 from uncollapse.errors import AnchorError, FileFormatError, PipelineError
-from uncollapse.vocabulary.tables import Vocabulary, load_vocabularies, vocabularies_of
-
-WORDS = ["cat", "man", "manor", "día", "кот", "the"]
+from uncollapse.vocabulary import Vocabulary, load_vocabularies
 
 
 @pytest.fixture(scope="module")
 def table():
     return make_pipeline().text_encoder.get_input_embeddings().weight.detach()
-
-
-def old_files(tokenizer, folder):
-    """CLIP's vocab.json and merges.txt, as Stable Diffusion's repositories have them."""
-    folder.mkdir(exist_ok=True)
-    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
-    merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
-    (folder / "vocab.json").write_text(json.dumps(model["vocab"]))
-    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
-    return folder
 
 
 def test_a_pipeline_and_all_its_parts_have_the_same_table(model, table):
@@ -119,54 +105,6 @@ def test_the_plain_file_comes_first_shards_and_torch_files_too(tmp_path):
     assert load_vocabularies(tmp_path)["text_encoder"].token_embeds[0, 0] == 2
 
 
-def test_each_table_takes_the_largest_tokenizer_that_fits(tmp_path):
-    small, large = make_tokenizer("cat"), make_tokenizer()
-    for name, tokenizer in (("small", small), ("large", large)):
-        tokenizer.save_pretrained(tmp_path / name)
-        save_file({"shared.weight": torch.ones(len(tokenizer), 2)}, tmp_path / f"{name}.safetensors")
-    tokenizers = [tmp_path / "small", tmp_path / "large" / "tokenizer.json"]
-    for name, expected in (("small", small), ("large", large)):
-        [vocabulary] = load_vocabularies(tmp_path / f"{name}.safetensors", tokenizers).values()
-        assert vocabulary.tokenizer.get_vocab_size() == len(expected)
-
-
-texts = st.text() | st.lists(st.sampled_from(["Cat's", "MAN", "a  b", "<|endoftext|>", "día"])).map(" ".join)
-
-
-@given(text=texts)
-def test_the_older_files_give_the_tokens_that_transformers_gives(tmp_path_factory, text):
-    tokenizer = make_tokenizer(" ".join(WORDS[:3]))
-    folder = old_files(tokenizer, tmp_path_factory.getbasetemp() / "old")
-    save_file({"token_embedding.weight": torch.ones(len(tokenizer), 2)}, folder / "model.safetensors")
-    [vocabulary] = load_vocabularies(folder).values()
-    ours = vocabulary.tokenizer.encode(text, add_special_tokens=False).ids
-    assert ours == tokenizer(text, add_special_tokens=False)["input_ids"]
-
-
-def test_words_are_words_and_not_pieces_of_them():
-    spelled = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str
-    words = [
-        "".join(piece for piece, _ in spelled(w)) for w in ("man", "manor", "it's", "día", "кот", "12", "😀")
-    ]
-    tokenizer = make_tokenizer(" ".join(words))
-    tokenizer.add_tokens(["<t>", "added"])
-    vocabulary = Vocabulary(torch.randn(len(tokenizer), 4), tokenizer.backend_tokenizer)
-    assert sorted(vocabulary.words) == sorted(["man", "manor", "día", "кот"])
-
-
-@pytest.mark.parametrize(("mark", "scheme"), [("▁", "always"), ("Ġ", None)])
-def test_words_of_other_vocabularies_begin_with_their_mark(mark, scheme):
-    pieces = ["cat", f"{mark}cat", f"{mark}a", f"{mark},", mark, "s", f"{mark}dogs", "<pad>", f"{mark}Cat"]
-    tokenizer = Tokenizer(models.WordLevel({piece: i for i, piece in enumerate(pieces)}, unk_token="<pad>"))
-    if scheme:
-        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
-    else:
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    vocabulary = Vocabulary(torch.randn(len(pieces), 4), tokenizer)
-    assert vocabulary.words == ["cat", "dogs", "Cat"]
-    assert torch.equal(vocabulary.anchor_vector("cat"), vocabulary.token_embeds[1])
-
-
 def test_the_nearest_words_are_those_of_a_plain_search(model, table):
     [vocabulary] = load_vocabularies(model).values()
     rows = torch.randn(3, WIDTH).half()
@@ -219,15 +157,9 @@ def test_what_cannot_be_used_is_named(tmp_path, model):
 
 def test_neither_diffusers_nor_transformers_is_imported(model):
     code = (
-        "import sys; from uncollapse.vocabulary.tables import load_vocabularies\n"
+        "import sys; from uncollapse.vocabulary import load_vocabularies\n"
         f"[v] = load_vocabularies({str(model)!r}).values(); v.anchor_vector('cat'); v.words\n"
         "print([name for name in ('diffusers', 'transformers', 'peft') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_a_pipeline_that_has_encoded_prompts_still_has_its_words(pipe):
-    before = vocabularies_of(pipe)["text_encoder"].words
-    pipe.tokenizer("a cat", padding="max_length")  # what encode_prompt does first
-    assert vocabularies_of(pipe)["text_encoder"].words == before

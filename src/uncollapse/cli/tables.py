@@ -19,7 +19,7 @@ def print_table(table: Table, decimals: int = 2) -> None:
     """The table without title and notes; figures are set right, and what there is no room for is folded.
 
     Args:
-        decimals: as for ``brief``.
+        decimals: that figures are written with.
     """
     grid = Grid(box=SIMPLE_HEAD, pad_edge=False)
     columns = []

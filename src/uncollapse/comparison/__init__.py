@@ -9,8 +9,8 @@ summary         a comparison in words and as data
 contact_sheet   as one picture
 report          as one page
 
-What may be imported from here is below; ``summary``, ``contact_sheet`` and ``report`` are imported by name,
-since the last two need Pillow and Jinja.
+What may be imported from here is below. ``summary``, ``contact_sheet`` and ``report`` are for front ends,
+which import them by name: the last two need Pillow and Jinja.
 """
 
 from .arms import BASE, PERSONALISED, Arm, parse_arm, tea_arms, told_apart

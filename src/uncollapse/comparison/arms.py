@@ -34,7 +34,7 @@ class Arm:
         adjuster: applied to the concept while drawing; ``None`` leaves the prompt as it is.
         personalised: ``False`` draws with the adapters off and the anchor in the placeholder's stead.
         negative_encoder: takes the place of the concept's.
-        schedule: what the adjuster's strength is multiplied by over the steps, as for ``apply``.
+        schedule: what the adjuster's strength is multiplied by, from progress 0 (first step) to 1 (last).
         call: further arguments of the pipeline's call, which take the place of the comparison's settings.
     """
 
@@ -51,9 +51,15 @@ class Arm:
 
     @contextmanager
     def drawing(self, pipe: Any, concept: Concept, base: Any = None) -> Iterator[Any]:
-        """The context in which this arm is drawn; ``base`` as for ``apply``.
+        """The context in which this arm is drawn.
+
+        Args:
+            pipe: with the concept in it; left as it was found.
+            concept: what the prompts are about.
+            base: a pipeline that was never fine-tuned; None for ``pipe`` with its adapters off.
 
         Yields: the pipeline to call, ``pipe`` or ``base``.
+        Raises: what ``apply`` raises.
         """
         if not self.personalised:
             drawer = pipe if base is None else base

@@ -21,6 +21,8 @@ from .arms import AFTER, BEFORE, Arm
 from .records import Comparison, Record
 from .summary import headline, ways
 
+__all__ = ["contact_sheet"]
+
 TILE, GAP, MARGIN, LABEL_WIDTH = 176, 18, 36, 190
 INK, MUTED, LINE = "#1c2128", "#606a76", "#dde2e8"
 GOOD, BAD = AFTER, BEFORE

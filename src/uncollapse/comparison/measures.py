@@ -55,7 +55,8 @@ class Given:
         anchor: what the subject is, in ordinary words.
         references: photos of the subject.
         model: a folder or hub id that the user named.
-        judge, matches: as for ``judge_measure``.
+        judge: maps images to readings of what is in them.
+        matches: whether a reading shows the individual.
     """
 
     anchor: str
@@ -116,7 +117,15 @@ Make = Callable[[Given], Measure]
 def declared(
     name: str, *, gives: Sequence[str], help: str, needs: Sequence[Need] = (), uses: Sequence[Need] = ()
 ) -> Callable[[Make], Make]:
-    """Make a measure known by what makes it; arguments as those of ``DeclaredMeasure``. A decorator."""
+    """Make a measure known by the function that makes it. A decorator.
+
+    Args:
+        name: what commands call it.
+        gives: the names of its scores, each declared in ``metrics.scores``.
+        help: what it does, as the beginning of a sentence; of its model, where it needs one.
+        needs: what has to be given; the anchor always is.
+        uses: what it takes beside that, if it is there.
+    """
 
     def known(make: Make) -> Make:
         MEASURES[name] = DeclaredMeasure(name, tuple(gives), help, make, frozenset(needs), frozenset(uses))

@@ -17,6 +17,8 @@ from ..output import plain
 from ..reports.table import Table
 from .records import Comparison
 
+__all__ = ["as_json", "context_gains", "headline", "sentence", "table", "ways"]
+
 
 def table(comparison: Comparison) -> Table:
     """A row an arm, a column a score; empty cells where an arm has no such score."""

@@ -68,16 +68,20 @@ class Tokenizer(TokenizesText, Protocol):
     def get_added_vocab(self) -> dict[str, int]:
         """The tokens that were added, special ones included, and their ids."""
 
-    def add_tokens(self, new_tokens: Any) -> int: ...
+    def add_tokens(self, new_tokens: Any) -> int:
+        """Add a token or several; returns how many were new."""
 
     def convert_tokens_to_ids(self, tokens: Any) -> Any:
         """An id for a token, a list of them for a list."""
 
-    def convert_ids_to_tokens(self, ids: Any) -> Any: ...
+    def convert_ids_to_tokens(self, ids: Any) -> Any:
+        """A token for an id, a list of them for a list."""
 
-    def tokenize(self, text: str) -> list[str]: ...
+    def tokenize(self, text: str) -> list[str]:
+        """The tokens of a text, no special ones added."""
 
-    def decode(self, token_ids: Any, **options: Any) -> str: ...
+    def decode(self, token_ids: Any, **options: Any) -> str:
+        """The text that token ids stand for."""
 
 
 class TextEncoder(Protocol):
@@ -89,11 +93,14 @@ class TextEncoder(Protocol):
     def get_input_embeddings(self) -> nn.Module:
         """The token table; read it with ``token_table``, which says what is wrong with it."""
 
-    def set_input_embeddings(self, value: nn.Module) -> None: ...
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Read vectors from another token table."""
 
-    def resize_token_embeddings(self, new_num_tokens: int, *, mean_resizing: bool) -> nn.Module: ...
+    def resize_token_embeddings(self, new_num_tokens: int, *, mean_resizing: bool) -> nn.Module:
+        """Give the token table as many rows; returns it."""
 
-    def parameters(self) -> Iterator[nn.Parameter]: ...
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Its weights."""
 
     @property
     def device(self) -> torch.device: ...

@@ -127,8 +127,12 @@ def diagnose_pipeline(
     Whatever one part cannot do is noted, and the others are measured all the same.
 
     Args:
+        pipe: with the concept in it; left as it was found.
+        concept: what it is called, and its anchor.
         contexts: sentences that the encoders hear to their end (``contexts.fitting``).
+        settings: how much is measured, and which arms are tried.
         base: a pipeline that was never fine-tuned; None for ``pipe`` with its adapters off.
+        subject: what reports call it; "" for the pipeline's class.
         on_step: called with 1 for each of the 3 + len(arms) parts just finished.
     """
     settings = settings or DiagnosisSettings()
@@ -146,9 +150,19 @@ def diagnosing(
     subject: str = "",
     on_step: Callable[[int], object] = lambda count: None,
 ) -> Iterator[Diagnosis]:
-    """``diagnose_pipeline`` as it grows, so that whoever is interrupted has what was measured until then.
+    """Diagnose a pipeline part by part, so that whoever is interrupted has what was measured until then.
 
-    Yields what is known after each text encoder, and at last the whole. Arguments as there.
+    Args:
+        pipe: with the concept in it; left as it was found.
+        concept: what it is called, and its anchor.
+        contexts: sentences that the encoders hear to their end (``contexts.fitting``).
+        settings: how much is measured, and which arms are tried.
+        base: a pipeline that was never fine-tuned; None for ``pipe`` with its adapters off.
+        subject: what reports call it; "" for the pipeline's class.
+        on_step: called with 1 for each of the 3 + len(arms) parts just finished.
+
+    Yields: what is known after each text encoder, and at last the whole. A part that cannot be measured is
+        noted in it, and raises nothing.
     """
     known = started = Diagnosis(
         subject or type(pipe).__name__,

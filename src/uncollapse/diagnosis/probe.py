@@ -88,7 +88,11 @@ class Probe:
     """What is heard of each context, and of all.
 
     Args:
-        response, cosine, heard, presence: as in this file's formulas, with intervals over contexts.
+        response: how strongly the context moves the prediction, relative to the base model; with an interval
+            over contexts, as are the following.
+        cosine: whether it moves it the same way as the base model's, −1 to 1.
+        heard: how much of the base model's own response is there; 1 is all of it.
+        presence: how much the concept changes what is drawn in a context, relative to what the context does.
         by_context: ``[contexts]``: ``heard`` for each context alone.
     """
 
@@ -171,7 +175,8 @@ def arm_response(
 
     Args:
         pipe: with the concept in it; left as it was found.
-        templates, settings: as for ``response``.
+        templates: prompts with ``{}`` for the subject.
+        settings: at which timesteps and seeds the denoiser is asked; None for the usual.
         base: a pipeline that was never fine-tuned; None for ``pipe`` with its adapters off.
 
     Raises: PipelineError.

@@ -145,7 +145,12 @@ def encode_both(
 ) -> tuple[list[EncodedSentence], list[EncodedSentence]]:
     """The contexts with V* by the pipeline's encoder, and with the anchor by the base's (adapters off).
 
-    ``encoder``: which, as for ``encoder_of``.
+    Args:
+        pipe: with the concept in it; left as it was found.
+        base: a pipeline that was never fine-tuned; None for ``pipe`` with its adapters off.
+        encoder: which text encoder, by the name that files give it; None for the first.
+
+    Raises: PipelineError.
     """
     tokenizer, ours = encoder_of(pipe, encoder)
     encoded = encode(tokenizer, ours, contexts.about(concept.placeholder))

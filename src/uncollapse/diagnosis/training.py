@@ -83,9 +83,20 @@ def diagnosing_trajectory(
     on_images: Callable[[int], object] = lambda count: None,
     arms: Sequence[Arm] | None = None,
 ) -> Iterator[TrainingDiagnosis]:
-    """``diagnose_trajectory`` as it grows, so that whoever is interrupted has what was measured until then.
+    """Measure a training checkpoint by checkpoint, so that whoever is interrupted has what was measured.
 
-    Yields what is known after each checkpoint was measured, and again after it was drawn. Arguments as there.
+    Args:
+        load_base: a new pipeline of the base model; called once, and for Custom Diffusion once a checkpoint.
+        contexts: sentences that the encoders hear to their end.
+        settings: where the denoiser is probed.
+        probe_contexts: how many of the contexts it is asked about.
+        on_checkpoint: called with 1 after each.
+        pictures: drawn at every checkpoint, as it is and by every arm; None for none.
+        on_images: called with the number of pictures just finished.
+        arms: measured beside the concept as it is; None for ``usual_arms``.
+
+    Yields: what is known after each checkpoint was measured, and again after it was drawn.
+    Raises: UncollapseError, where not even the base model can be measured; later ones end it with a note.
     """
     all_arms = [PERSONALISED, *(usual_arms(trajectory) if arms is None else arms)]
     concept = Concept(trajectory.placeholder, trajectory.class_word)

@@ -30,7 +30,8 @@ def load_into(pipe: Pipeline, path: str | Path, placeholder: str | None = None) 
 
     Args:
         pipe: any pipeline with the text encoders that the embedding was trained for.
-        path: as for ``read``.
+        path: a ``.safetensors``, ``.pt`` or ``.bin`` file, a picture that carries one, a LoRA that bundles
+            one, or a folder as diffusers, PEFT or Custom Diffusion write it.
         placeholder: the name to load it under; None for the one in the file. Where the file holds several,
             the one of them to load.
 

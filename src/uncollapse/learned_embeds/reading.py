@@ -49,9 +49,14 @@ def read(path: str | Path, placeholder: str | None = None) -> LearnedEmbedding:
 
 
 def read_all(path: str | Path) -> list[LearnedEmbedding]:
-    """All the learned embeddings at ``path``, as ``read`` reads one; in a LoRA there may be several.
+    """Read all the learned embeddings of a file or folder, of which a LoRA may bundle several.
 
-    Raises: FileFormatError.
+    Args:
+        path: a ``.safetensors``, ``.pt`` or ``.bin`` file, a picture that carries one, a LoRA, or a folder as
+            diffusers, PEFT or Custom Diffusion write it.
+
+    Returns: them in the file's order, their vectors on the CPU as they are in the file.
+    Raises: FileFormatError, for a file that is missing, damaged, of something else, or not finite.
     """
     return [embedding for file in files_at(Path(path)) for embedding in _read_file(file)]
 

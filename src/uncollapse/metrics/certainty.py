@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+__all__ = ["Share", "Spread", "share", "spread_over_seeds"]
+
 
 @dataclass(frozen=True)
 class Spread:

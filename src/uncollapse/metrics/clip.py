@@ -25,6 +25,8 @@ from ..errors import FileFormatError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+__all__ = ["ClipPreprocessing", "ClipScorer", "clip_i", "clip_t"]
+
 
 def clip_t(image_features: Tensor, text_features: Tensor) -> Tensor:
     """100 · cosine of each image with its text.

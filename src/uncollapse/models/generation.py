@@ -18,6 +18,8 @@ from ..errors import PipelineError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+__all__ = ["GenerationSettings", "generate", "generating"]
+
 
 @dataclass(frozen=True)
 class GenerationSettings:

@@ -18,6 +18,16 @@ from ..placeholders import mentions
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+__all__ = [
+    "check_placeholder",
+    "check_trigger",
+    "first_line",
+    "image_paths",
+    "load_images",
+    "load_lora",
+    "load_pipeline",
+]
+
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".ckpt"}
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}

@@ -17,6 +17,7 @@
 Nothing here imports diffusers: a pipeline is whatever has these parts.
 """
 
+from . import cache
 from .handle import Handle, apply
 
-__all__ = ["Handle", "apply"]
+__all__ = ["Handle", "apply", "cache"]

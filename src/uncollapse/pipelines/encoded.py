@@ -28,9 +28,13 @@ __all__ = ["Encoded", "bits_of"]
 
 @dataclass(frozen=True)
 class Encoded:
-    """See above. All four are trees of one build; a vector is a place in all but a tensor's last axis.
+    """Both prompts, encoded and paired: four trees of one build, such as lists and dictionaries of tensors.
+
+    A vector is a place in all but a tensor's last axis.
 
     Args:
+        result: what the encode method returned for the prompt.
+        anchor: each vector's partner, from the anchor twin.
         roles: a ``Role`` for each vector, int8: NONE for what follows no concept.
         owners: for each vector the concepts that it follows, int64, as ``bits_of`` writes them: 0 for none.
     """

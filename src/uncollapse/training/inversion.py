@@ -104,7 +104,7 @@ def row_learner(
 
     Args:
         prompts: what the photos of a batch are paired with.
-        focus: on high noise levels, as for ``Diffusion.losses``.
+        focus: on high noise levels: 0 for none, nearer 1 the more of them.
         term: is added to the loss.
     """
     family = diffusion_of(task.family)

@@ -53,6 +53,7 @@ class Group:
     last: int | None = None
 
     def moves_at(self, step: int) -> bool:
+        """Whether they move in this step, the first being 0."""
         return self.first <= step and (self.last is None or step < self.last)
 
 

@@ -28,7 +28,8 @@ def rows_loaded(pipe: Pipeline, path: Path, placeholder: str) -> Iterator[Pipeli
         path: an embedding file.
         placeholder: the name that it is loaded under, or was.
 
-    Raises: FileFormatError, also where the rows before it were of another number; as ``load_into`` does.
+    Raises: FileFormatError, also where the rows before it were of another number; PlaceholderError;
+        PipelineError.
     """
     parts = encoders_of(pipe, CALLER)
     if any(learned_tokens(tokenizer, placeholder) for tokenizer, _ in parts.values()):

@@ -1,8 +1,7 @@
-"""A model's token table and tokenizer, found in whatever file of it is at hand, and nothing else of it.
+"""A model's token tables, found in whatever file of it is at hand, and nothing else of it.
 
 What adjusts a file has no use for a model that runs. One tensor is taken from a pipeline's folder, a text
-encoder's folder, a checkpoint or a shard; the tokenizer comes from ``tokenizer.json``, or from ``vocab.json``
-and ``merges.txt``. Neither diffusers nor transformers is imported.
+encoder's folder, a checkpoint or a shard. Neither diffusers nor transformers is imported.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -26,6 +25,11 @@ from ..errors import FileFormatError, PipelineError, Setting
 from ..geometry import norm, unit
 from ..learned_embeds import LearnedEmbedding
 from ..learned_embeds.embedding import match_encoders
+from .tokenizers import CalledTokenizer, read_tokenizer, tokenizer_beside, tokenizer_for
+from .words import whole_words
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 __all__ = ["Vocabulary", "load_vocabularies", "vocabularies_for", "vocabularies_of"]
 
@@ -42,7 +46,6 @@ CALLER = "vocabularies_of()"
 OUTCOME = "its words cannot be read. Load the text encoder unquantised, on one device."
 CHUNK = 256  # rows compared with all words at once: 50 MB of cosines
 PLAIN = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-CLIP_PIECES = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +59,7 @@ class Vocabulary:
     """
 
     token_embeds: Tensor
-    tokenizer: Any = None
+    tokenizer: Tokenizer | None = None
     source: str = "this model"
 
     def anchor_vector(self, anchor: str) -> Tensor:
@@ -64,11 +67,18 @@ class Vocabulary:
 
         Raises: AnchorError; FileFormatError, without a tokenizer.
         """
-        ids = anchors.anchor_token_ids(_Tokenizer(self._needed_tokenizer()), anchor)
+        ids = anchors.anchor_token_ids(CalledTokenizer(self._needed_tokenizer()), anchor)
         return anchors.anchor_vector(self.token_embeds, ids)
 
     def nearest(self, rows: Tensor, count: int) -> list[list[tuple[str, float]]]:
-        """For each row the nearest words of the vocabulary and their cosines, best first."""
+        """For each row the nearest words of the vocabulary and their cosines, best first.
+
+        Args:
+            rows: ``[rows, dim]``.
+            count: how many words a row; fewer where the vocabulary has fewer.
+
+        Raises: FileFormatError, without a tokenizer.
+        """
         words, found = self.words, []
         for start in range(0, len(rows), CHUNK):
             some = rows[start : start + CHUNK]
@@ -98,16 +108,9 @@ class Vocabulary:
 
     @cached_property
     def _word_ids(self) -> dict[str, int]:
-        """The rows of words; each word is tokenised, so that none is listed that no prompt would reach."""
-        tokenizer = self._needed_tokenizer()
-        vocab = tokenizer.get_vocab(with_added_tokens=False)
-        in_order = sorted(vocab.items(), key=lambda item: item[1])[: len(self.token_embeds)]
-        candidates = [(word, i) for token, i in in_order if (word := _word(token))]
-        encoded = tokenizer.encode_batch([word for word, _ in candidates], add_special_tokens=False)
-        reached = zip(candidates, encoded, strict=True)
-        return {word.strip(): i for (word, i), encoding in reached if _unpadded(encoding) == [i]}
+        return whole_words(self._needed_tokenizer(), len(self.token_embeds))
 
-    def _needed_tokenizer(self) -> Any:
+    def _needed_tokenizer(self) -> Tokenizer:
         if self.tokenizer is None:
             raise FileFormatError(
                 f"'{self.source}' has no tokenizer beside it. Give the model's with ",
@@ -115,44 +118,6 @@ class Vocabulary:
                 ": its folder, or its tokenizer.json.",
             )
         return self.tokenizer
-
-
-def _unpadded(encoding: Any) -> list[int]:
-    """A tokenizer that a pipeline has used still pads, as it did there."""
-    return [i for i, own in zip(encoding.ids, encoding.attention_mask, strict=True) if own]
-
-
-class _Tokenizer:
-    """A ``tokenizers.Tokenizer``, called as transformers' are."""
-
-    is_fast = True
-
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-        added = tokenizer.get_added_tokens_decoder()
-        self.all_special_ids = [i for i, token in added.items() if token.special]
-
-    def __call__(self, text: str, **_: Any) -> dict[str, list[Any]]:
-        encoding = self.tokenizer.encode(text, add_special_tokens=False)
-        return {"input_ids": encoding.ids, "offset_mapping": encoding.offsets}
-
-
-def _word(token: str) -> str | None:
-    """The word that a token stands for, as it is typed; None for a piece of one, and for what is no word.
-
-    CLIP marks where a word ends, </w>; SentencePiece (▁) and byte-level vocabularies (Ġ) where one begins,
-    the latter with the space before it.
-    """
-    from tokenizers import decoders
-
-    if token.startswith("▁"):
-        text = token[1:]
-    elif token.endswith("</w>") or token.startswith("Ġ"):
-        text = token.removesuffix("</w>")
-        text = text if text.isascii() else decoders.ByteLevel().decode([text])
-    else:
-        return None
-    return text if text.strip().isalpha() and len(text.strip()) > 1 else None
 
 
 def load_vocabularies(
@@ -170,7 +135,7 @@ def load_vocabularies(
     Raises: PipelineError, for a model without a token table, or with a quantised one; FileFormatError, for
         a damaged file.
     """
-    given = [_tokenizer(Path(path)) for path in _listed(tokenizer)]
+    given = [read_tokenizer(Path(path)) for path in _listed(tokenizer)]
     found = [table for path in _listed(model) for table in _tables(Path(path).expanduser())]
     if len(found) > len({name for name, *_ in found}):
         found = [(BY_WIDTH.get(each[1].shape[-1], each[0]), *each[1:]) for each in found]
@@ -181,13 +146,18 @@ def load_vocabularies(
                 f"'{source}': the token table is quantised ({table.dtype}), so its rows are not what the "
                 "model was trained with. Give the model's text encoder in float32, float16 or bfloat16."
             )
-        own = _tokenizer_beside(folder) if folder else None
-        vocabularies[name] = Vocabulary(table, own or _fitting(given, len(table)), str(source))
+        own = tokenizer_beside(folder) if folder else None
+        vocabularies[name] = Vocabulary(table, own or tokenizer_for(given, len(table)), str(source))
     return vocabularies
 
 
 def vocabularies_of(pipe: Pipeline) -> dict[str, Vocabulary]:
-    """The token tables of a pipeline in memory, as ``load_vocabularies`` gives those of files."""
+    """The vocabularies of the text encoders of a pipeline in memory, by the names that files give encoders.
+
+    Returns: "text_encoder" for a pipeline with one encoder; else "clip_l", "clip_g", "t5xxl". Each token
+        table, ``[tokens, dim]``, is on the CPU.
+    Raises: PipelineError, for a pipeline without a text encoder, or with a table that cannot be read.
+    """
     return {
         name: Vocabulary(
             token_table(encoder, CALLER, OUTCOME).cpu(),
@@ -219,7 +189,7 @@ def _listed(paths: str | Path | Sequence[str | Path]) -> list[str | Path]:
 
 Table = tuple[
     str, Tensor, Path | None, Path
-]  # encoder, token table, its tokenizer's folder, where it was found
+]  # encoder, its table, its tokenizer's folder, where it was found
 
 
 def _tables(path: Path) -> list[Table]:
@@ -296,62 +266,3 @@ def _tables_in_file(file: Path) -> dict[str, Tensor]:
 
 def _encoder_of(key: str) -> str:
     return next((name for prefix, name in PREFIXES.items() if key.startswith(prefix)), ONLY)
-
-
-def _tokenizer_beside(folder: Path) -> Any:
-    """The tokenizer in a text encoder's folder, or in the one that stands beside it in a pipeline."""
-    for place in (folder, folder.with_name(folder.name.replace("text_encoder", "tokenizer"))):
-        if (place / "tokenizer.json").is_file() or (place / "merges.txt").is_file():
-            return _tokenizer(place)
-    return None
-
-
-def _fitting(tokenizers: list[Any], rows: int) -> Any:
-    sizes = {tokenizer.get_vocab_size(): tokenizer for tokenizer in tokenizers}
-    fitting = [size for size in sizes if size <= rows]
-    return sizes[max(fitting)] if fitting else None
-
-
-def _tokenizer(path: Path) -> Any:
-    """The tokenizer at ``path``: a ``tokenizer.json``, a folder with one, or CLIP's two older files."""
-    from tokenizers import Tokenizer
-
-    folder = path / "tokenizer" if (path / "tokenizer").is_dir() else path
-    file = folder / "tokenizer.json" if folder.is_dir() else folder
-    vocab, merges = folder / "vocab.json", folder / "merges.txt"
-    try:
-        if not file.is_file() and vocab.is_file() and merges.is_file():
-            return _clip_tokenizer(vocab, merges)
-        return Tokenizer.from_file(str(file))
-    except Exception as error:  # tokenizers raises plain Exception
-        raise FileFormatError(
-            f"'{path}' holds no tokenizer that can be read. Give a tokenizer.json, or a folder with one or "
-            "with CLIP's vocab.json and merges.txt."
-        ) from error
-
-
-def _clip_tokenizer(vocab: Path, merges: Path) -> Any:
-    """CLIP's byte-pair encoding: lower case, split into words, their last letter marked </w>."""
-    from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
-
-    model = models.BPE.from_file(
-        str(vocab),
-        str(merges),
-        unk_token="<|endoftext|>",
-        end_of_word_suffix="</w>",
-        continuing_subword_prefix="",
-    )
-    tokenizer = Tokenizer(model)
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(CLIP_PIECES), "removed", invert=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
-    tokenizer.add_special_tokens(
-        [AddedToken(token, normalized=False, special=True) for token in ("<|startoftext|>", "<|endoftext|>")]
-    )
-    return tokenizer
