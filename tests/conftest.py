@@ -10,17 +10,18 @@
 Each but the folder is new for every test, and the same weights every time. ``toys`` holds what they are made
 by, and more; a folder's own ``conftest`` holds what its tests share.
 
-The shapes that geometry.py states as jaxtyping types are checked in every test. The library imports jaxtyping
-for type checkers alone, so it is imported here as by one.
+The shapes that the modules of ``shapes.CHECKED`` state as jaxtyping types are checked in every test. The
+library imports jaxtyping for type checkers alone, so these modules are imported here as by one, before any
+test imports them; test_shapes.py sees that the check is on.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import typing
 
-import beartype  # noqa: F401
 import diffusers
 import hypothesis
 import pytest
@@ -28,13 +29,15 @@ import torch
 import transformers
 from jaxtyping import install_import_hook
 
+from toys import shapes
 from toys.pipelines import add_lora, make_pipeline
 from toys.tokenizers import make_tokenizer
 
-with install_import_hook("uncollapse.geometry", "beartype.beartype"):
+with install_import_hook(shapes.CHECKED, "toys.shapes.shapes_alone"):
     typing.TYPE_CHECKING = True
     try:
-        import uncollapse.geometry  # noqa: F401
+        for module in shapes.CHECKED:
+            importlib.import_module(module)
     finally:
         typing.TYPE_CHECKING = False
 
