@@ -1,4 +1,4 @@
-"""What every test stands on: one thread and pipelines of toy size.
+"""What every test stands on: one thread, quick figures and pipelines of toy size.
 
     tokenizer              a CLIP tokenizer of some thirty words; any other text falls into its letters
     pipe                   a StableDiffusionPipeline around it, 16×16 px images in a tenth of a second
@@ -10,39 +10,58 @@
 Each but the folder is new for every test, and the same weights every time. ``toys`` holds what they are made
 by, and more; a folder's own ``conftest`` holds what its tests share.
 
-The shapes that geometry.py states as jaxtyping types are checked in every test. The library imports jaxtyping
-for type checkers alone, so it is imported here as by one.
+The shapes that the modules of ``shapes.CHECKED`` state as jaxtyping types are checked in every test. The
+library imports jaxtyping for type checkers alone, so these modules are imported here as by one, before any
+test imports them; test_shapes.py sees that the check is on.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import typing
 
-import beartype  # noqa: F401
 import diffusers
 import hypothesis
 import pytest
 import torch
 import transformers
 from jaxtyping import install_import_hook
+from matplotlib.figure import Figure
 
+from toys import shapes
 from toys.pipelines import add_lora, make_pipeline
 from toys.tokenizers import make_tokenizer
 
-with install_import_hook("uncollapse.geometry", "beartype.beartype"):
+with install_import_hook(shapes.CHECKED, "toys.shapes.shapes_alone"):
     typing.TYPE_CHECKING = True
     try:
-        import uncollapse.geometry  # noqa: F401
+        for module in shapes.CHECKED:
+            importlib.import_module(module)
     finally:
         typing.TYPE_CHECKING = False
 
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of processes that a test starts
 hypothesis.settings.register_profile("no deadline", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("no deadline")
 diffusers.utils.logging.set_verbosity_error()
 transformers.utils.logging.set_verbosity_error()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def laid_out_once():
+    """Arranging a figure's parts takes longest, and each figure is written three times."""
+    savefig = Figure.savefig
+
+    def once(figure, *args, **kwargs):
+        savefig(figure, *args, **kwargs)
+        figure.set_layout_engine(None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", once)
+        yield
 
 
 @pytest.fixture
@@ -85,5 +104,5 @@ def tuned_pipe():
 
 @pytest.fixture
 def environment():
-    """It imports what is imported here, on one thread too."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    """It imports what is imported here."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -29,7 +29,7 @@ from .errors import AdjustmentError, EmbeddingError
 from .geometry import norm, turn
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Bool, Float, Shaped
 
 __all__ = ["Adjustment", "adjust", "turn_and_scale"]
 
@@ -180,12 +180,12 @@ def _norm_weights(beta: Any, norm_blend: Any) -> tuple[Any, Any]:
     return (1.0, 0.0) if beta is None else (0.0, beta)
 
 
-def _per_token(setting: float | Tensor, v: Tensor) -> Tensor:
+def _per_token(setting: float | Tensor, v: Float[Tensor, "*tokens dim"]) -> Float[Tensor, "*tokens"]:
     wide = torch.promote_types(v.dtype, torch.float32)
     return _over_tokens("a setting", torch.as_tensor(setting, dtype=wide, device=v.device), v)
 
 
-def _checked_mask(mask: Tensor, v: Tensor) -> Tensor:
+def _checked_mask(mask: Tensor, v: Float[Tensor, "*tokens dim"]) -> Bool[Tensor, "*tokens"]:
     if mask.dtype != torch.bool:
         raise AdjustmentError(
             f"adjust(): mask is {mask.dtype}, but it must be boolean, True where a token may move. Call "
@@ -194,7 +194,7 @@ def _checked_mask(mask: Tensor, v: Tensor) -> Tensor:
     return _over_tokens("mask", mask.to(v.device), v)
 
 
-def _over_tokens(name: str, values: Tensor, v: Tensor) -> Tensor:
+def _over_tokens(name: str, values: Tensor, v: Float[Tensor, "*tokens dim"]) -> Shaped[Tensor, "*tokens"]:
     try:
         return values.broadcast_to(v.shape[:-1])
     except RuntimeError as error:

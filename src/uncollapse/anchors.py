@@ -6,6 +6,8 @@ piece (id 723) and the word of a prompt is "man</w>" (786); a look-up finds the 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,9 @@ from .components import TokenizesText
 from .errors import AnchorError
 from .geometry import norm, unit
 from .placeholders import mentions
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 __all__ = ["anchor_token_ids", "anchor_vector", "check_anchor"]
 
@@ -56,7 +61,9 @@ def anchor_token_ids(tokenizer: TokenizesText, anchor: str) -> list[int]:
     return ids
 
 
-def anchor_vector(token_embeds: Tensor, token_ids: list[int]) -> Tensor:
+def anchor_vector(
+    token_embeds: Float[Tensor, "vocabulary dim"], token_ids: list[int]
+) -> Float[Tensor, " dim"]:
     """One vector for an anchor of one or more tokens: their mean direction, at their mean norm.
 
         c = mean(|e_i|) · unit(Σ e_i)

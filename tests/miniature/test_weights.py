@@ -1,6 +1,9 @@
 """The shipped weights: they load as anybody's would, are as small as promised and as good as the card says.
 
-Thresholds here lie a little below the card's figures, which are measured on many more pictures.
+Thresholds here lie a little below the card's figures, which are measured on many more pictures, in 20 steps.
+Here it is ``STEPS``: half the time, as many pictures, and worse ones if anything, so that no share is easier
+to reach. Of the shipped ones, 50 scenes in 10 steps (in 20): subject 98 % (100), place 100 (100), accessory
+90 (90), second 85 (90). Context kept of 16 pictures: base 16, personalised 0, adjusted 12.
 """
 
 import numpy as np
@@ -16,6 +19,7 @@ from uncollapse.miniature.recipes import RECIPES
 from uncollapse.models.generation import GenerationSettings
 
 MINIATURE = MINIATURES["unet"]
+STEPS = 10
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,8 @@ def test_clip_finds_each_pictures_own_caption():
     assert clip.retrieval(*MINIATURE.clip(), complete=True, batches=3) >= 0.88
 
 
-def test_unseen_combinations_are_composed(pipe):
+def test_unseen_combinations_are_composed(pipe, monkeypatch):
+    monkeypatch.setattr(quality, "STEPS", STEPS)
     shares = quality.composition(pipe, MINIATURE.judge(), prompts=50)
     assert shares["place"] >= 0.9
     assert min(shares[name] for name in ("subject", "accessory", "style")) >= 0.8
@@ -59,7 +64,7 @@ def test_the_shipped_concept_has_collapsed_and_adjustment_brings_its_context_bac
     concept = MINIATURE.concepts["dog"]
     personalised = MINIATURE.pipeline()
     personalised.load_lora_weights(concept.lora)
-    settings = GenerationSettings(num_inference_steps=20, guidance_scale=4.0, batch_size=16)
+    settings = GenerationSettings(num_inference_steps=STEPS, guidance_scale=4.0, batch_size=16)
     comparison = compare(
         personalised,
         uc.Concept(concept.placeholder, concept.anchor),

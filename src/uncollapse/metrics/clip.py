@@ -23,12 +23,15 @@ from torch.nn.functional import cosine_similarity
 from ..errors import FileFormatError
 
 if TYPE_CHECKING:
+    from jaxtyping import Float
     from PIL.Image import Image
 
 __all__ = ["ClipPreprocessing", "ClipScorer", "clip_i", "clip_t"]
 
 
-def clip_t(image_features: Tensor, text_features: Tensor) -> Tensor:
+def clip_t(
+    image_features: Float[Tensor, "*#images dim"], text_features: Float[Tensor, "*#images dim"]
+) -> Float[Tensor, "*#images"]:
     """100 · cosine of each image with its text.
 
     Args:
@@ -44,7 +47,9 @@ def clip_t(image_features: Tensor, text_features: Tensor) -> Tensor:
     return 100 * cosine_similarity(image_features.float(), text_features.float(), dim=-1)
 
 
-def clip_i(image_features: Tensor, reference_features: Tensor) -> Tensor:
+def clip_i(
+    image_features: Float[Tensor, "images dim"], reference_features: Float[Tensor, "references dim"]
+) -> Float[Tensor, " images"]:
     """100 · mean cosine of each image with all reference photos.
 
     Args:
@@ -89,13 +94,13 @@ class ClipScorer:
             ) from error
 
     @torch.inference_mode()
-    def image_features(self, images: Sequence[Image]) -> Tensor:
+    def image_features(self, images: Sequence[Image]) -> Float[Tensor, "images dim"]:
         """``[images, dim]``, as projected by the model; not normalised."""
         pixel_values = self.pixels(images).to(self.model.device, self.model.dtype)
         return _projected(self.model.get_image_features(pixel_values=pixel_values))
 
     @torch.inference_mode()
-    def text_features(self, texts: Sequence[str]) -> Tensor:
+    def text_features(self, texts: Sequence[str]) -> Float[Tensor, "texts dim"]:
         """``[texts, dim]``; texts longer than the model's window are cut."""
         tokens = self.tokenizer(
             list(texts),
@@ -135,12 +140,12 @@ class ClipPreprocessing:
         size = crop if isinstance(crop, int) else crop.get("height") or crop["shortest_edge"]
         return cls(size, tuple(config["image_mean"]), tuple(config["image_std"]))
 
-    def __call__(self, images: Sequence[Image]) -> Tensor:
+    def __call__(self, images: Sequence[Image]) -> Float[Tensor, "images 3 {self.size} {self.size}"]:
         pixels = torch.stack([self._square(image) for image in images])
         mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
         return (pixels - mean) / std
 
-    def _square(self, image: Image) -> Tensor:
+    def _square(self, image: Image) -> Float[Tensor, "3 {self.size} {self.size}"]:
         import numpy as np
         from PIL import ImageOps
         from PIL.Image import Resampling

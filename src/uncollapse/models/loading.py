@@ -47,8 +47,6 @@ def load_pipeline(
 
     Raises: PipelineError.
     """
-    from diffusers import DiffusionPipeline
-
     name = _existing(model, "model")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = dtype or (torch.float16 if device.startswith("cuda") else torch.float32)
@@ -57,6 +55,8 @@ def load_pipeline(
             f"'{name}' is no diffusers pipeline: it has no model_index.json. "
             "Give the folder that save_pretrained() wrote."
         )
+    from diffusers import DiffusionPipeline  # seconds, which a wrong name need not wait for
+
     try:
         pipe: Pipeline = DiffusionPipeline.from_pretrained(name, torch_dtype=dtype).to(device)
     except Exception as error:  # a broken folder fails in as many ways as it has files

@@ -12,11 +12,15 @@ Source: B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, ch
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from .distances import bandwidth, check_sets, kernel, pairwise
+
+if TYPE_CHECKING:
+    from jaxtyping import Float64, Real
 
 __all__ = ["Interval", "mean_interval", "set_intervals"]
 
@@ -36,7 +40,9 @@ class Interval:
         return f"{self.value:.2f} [{self.low:.2f}–{self.high:.2f}]"
 
 
-def mean_interval(values: Tensor, weights: Tensor | None = None, seed: int = 0) -> Interval:
+def mean_interval(
+    values: Real[Tensor, " contexts"], weights: Real[Tensor, " contexts"] | None = None, seed: int = 0
+) -> Interval:
     """Mean of one value a context, ``[contexts]``; with ``weights`` the ratio Σ values / Σ weights.
 
     A single context has no spread: its interval is from nan to nan.
@@ -63,7 +69,7 @@ def set_intervals(P: Tensor, Q: Tensor, seed: int = 0) -> dict[str, Interval]:
     pairs = {"P": pairwise(P, P), "Q": pairwise(Q, Q), "between": pairwise(P, Q)}
     kernels = {name: kernel(d, h) for name, d in pairs.items()}
 
-    def of(weights: Tensor) -> dict[str, Tensor]:
+    def of(weights: Float64[Tensor, "draws n"]) -> dict[str, Float64[Tensor, " draws"]]:
         d = {name: _weighted(matrix, weights) for name, matrix in pairs.items()}
         k = {name: _weighted(matrix, weights) for name, matrix in kernels.items()}
         return {
@@ -80,14 +86,16 @@ def set_intervals(P: Tensor, Q: Tensor, seed: int = 0) -> dict[str, Interval]:
     return {name: _interval(value[0], draws[name], len(P)) for name, value in of(once).items()}
 
 
-def _weighted(matrix: Tensor, weights: Tensor) -> Tensor:
+def _weighted(
+    matrix: Float64[Tensor, "n n"], weights: Float64[Tensor, "draws n"]
+) -> Float64[Tensor, " draws"]:
     """Mean of ``matrix`` over pairs of different contexts, for each row of weights."""
     matrix = matrix - torch.diag(matrix.diagonal())
     pairs = weights.sum(1) ** 2 - (weights**2).sum(1)
     return ((weights @ matrix) * weights).sum(1) / pairs
 
 
-def _counts(n: int, seed: int) -> Tensor:
+def _counts(n: int, seed: int) -> Float64[Tensor, "draws {n}"]:
     """How often each of n contexts is drawn, ``[draws, n]``."""
     drawn = torch.randint(n, (DRAWS, n), generator=torch.Generator().manual_seed(seed))
     return torch.zeros(DRAWS, n, dtype=torch.float64).scatter_add_(
@@ -95,7 +103,7 @@ def _counts(n: int, seed: int) -> Tensor:
     )
 
 
-def _interval(value: Tensor, draws: Tensor, n: int) -> Interval:
+def _interval(value: Float64[Tensor, ""], draws: Float64[Tensor, " draws"], n: int) -> Interval:
     if n < 2:
         return Interval(value.item(), torch.nan, torch.nan)
     low, high = draws[draws.isfinite()].quantile(

@@ -14,11 +14,15 @@ J. Multivariate Analysis 88 (2004), section 3; scikit-learn's ``ledoit_wolf`` is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ...errors import EmbeddingError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Float64
 
 __all__ = ["Gaussian", "fit_gaussian"]
 
@@ -34,8 +38,8 @@ class Gaussian:
         samples: N, how many vectors it was fitted to.
     """
 
-    mean: Tensor
-    factor: Tensor
+    mean: Float64[Tensor, " dim"]
+    factor: Float64[Tensor, "dim dim"]
     shrinkage: float
     samples: int
 
@@ -44,13 +48,13 @@ class Gaussian:
         """ln det Σ, nats."""
         return 2 * self.factor.diagonal().log().sum().item()
 
-    def whiten(self, vectors: Tensor) -> Tensor:
+    def whiten(self, vectors: Float[Tensor, "n dim"]) -> Float64[Tensor, "n dim"]:
         """``vectors [n, dim]`` in units of standard deviations: distances there are Mahalanobis'."""
         whitened: Tensor = torch.linalg.solve_triangular(self.factor, vectors.double().T, upper=False).T
         return whitened
 
 
-def fit_gaussian(*sets: Tensor) -> Gaussian:
+def fit_gaussian(*sets: Float[Tensor, "_ dim"]) -> Gaussian:
     """Mean and shrunk covariance of a set, or of several sets each about its own mean, pooled.
 
     Args:

@@ -20,12 +20,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ...errors import EmbeddingError
 from .covariance import fit_gaussian
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Float64
 
 __all__ = [
     "Distances",
@@ -90,7 +94,7 @@ def distances(P: Tensor, Q: Tensor, paired: bool = False) -> Distances:
     return Distances(**values, notes=tuple(notes))
 
 
-def euclidean(P: Tensor, Q: Tensor, paired: bool = False) -> float:
+def euclidean(P: Float[Tensor, "n dim"], Q: Float[Tensor, "m dim"], paired: bool = False) -> float:
     """Mean distance of a vector of P from one of Q.
 
     Not 0 between equal sets, but their spread: it cannot tell sets apart, only how far they lie. Source:
@@ -99,7 +103,7 @@ def euclidean(P: Tensor, Q: Tensor, paired: bool = False) -> float:
     return mean_between(pairwise(P, Q), paired).item()
 
 
-def hausdorff(P: Tensor, Q: Tensor) -> float:
+def hausdorff(P: Float[Tensor, "n dim"], Q: Float[Tensor, "m dim"]) -> float:
     """The farthest that a vector of either set is from the nearest of the other.
 
     One outlier decides it, and it grows with N. Source: F. Hausdorff, "Grundzüge der Mengenlehre", 1914;
@@ -109,7 +113,7 @@ def hausdorff(P: Tensor, Q: Tensor) -> float:
     return max(between.min(1).values.max(), between.min(0).values.max()).item()
 
 
-def mahalanobis(P: Tensor, Q: Tensor) -> float:
+def mahalanobis(P: Float[Tensor, "n dim"], Q: Float[Tensor, "m dim"]) -> float:
     """Distance of the means, in standard deviations of the sets about their means.
 
     Raises: EmbeddingError, where neither set has any spread.
@@ -119,7 +123,7 @@ def mahalanobis(P: Tensor, Q: Tensor) -> float:
     return float(pooled.whiten((P.double().mean(0) - Q.double().mean(0))[None]).norm())
 
 
-def gaussian_kl(P: Tensor, Q: Tensor) -> float:
+def gaussian_kl(P: Float[Tensor, "n dim"], Q: Float[Tensor, "m dim"]) -> float:
     """KL divergence of the Gaussians fitted to P and Q, per dimension.
 
         KL = ½ [tr(Σ_Q⁻¹ Σ_P) + δᵀ Σ_Q⁻¹ δ − D + ln det Σ_Q − ln det Σ_P] / D,   δ = mean Q − mean P
@@ -135,7 +139,7 @@ def gaussian_kl(P: Tensor, Q: Tensor) -> float:
     return (float(trace + apart) - dim + q.log_det - p.log_det) / (2 * dim)
 
 
-def energy(P: Tensor, Q: Tensor, paired: bool = False) -> float:
+def energy(P: Float[Tensor, "n dim"], Q: Float[Tensor, "m dim"], paired: bool = False) -> float:
     """Energy distance, unbiased; 0 on average if and only if the distributions are the same.
 
     Source: G. J. Székely and M. L. Rizzo, J. Statistical Planning and Inference 143 (2013), section 2.
@@ -145,7 +149,9 @@ def energy(P: Tensor, Q: Tensor, paired: bool = False) -> float:
     return (2 * mean_between(pairwise(P, Q), paired) - inner).item()
 
 
-def mmd(P: Tensor, Q: Tensor, paired: bool = False, h: float | None = None) -> float:
+def mmd(
+    P: Float[Tensor, "n dim"], Q: Float[Tensor, "m dim"], paired: bool = False, h: float | None = None
+) -> float:
     """Squared maximum mean discrepancy, unbiased, with a Gaussian kernel.
 
     Args:
@@ -171,7 +177,7 @@ FORMULAS: dict[str, Callable[..., float]] = {
 OVER_PAIRS = ("euclidean", "energy", "mmd")
 
 
-def bandwidth(Q: Tensor) -> float:
+def bandwidth(Q: Float[Tensor, "m dim"]) -> float:
     """The median distance between different members of Q.
 
     Raises: EmbeddingError, when it is 0: half of all pairs, or more, are equal.
@@ -186,7 +192,7 @@ def bandwidth(Q: Tensor) -> float:
     return median
 
 
-def pairwise(P: Tensor, Q: Tensor) -> Tensor:
+def pairwise(P: Float[Tensor, "n dim"], Q: Float[Tensor, "m dim"]) -> Float64[Tensor, "n m"]:
     """|p − q| for every pair, ``[n, m]``, in float64, from differences (exact for equal vectors).
 
     By way of all pairs of both sets: ``pdist`` is so much faster than ``cdist`` that it takes half the time.
@@ -198,28 +204,28 @@ def pairwise(P: Tensor, Q: Tensor) -> Tensor:
     return square[:n, n:]
 
 
-def within(P: Tensor) -> Tensor:
+def within(P: Float[Tensor, "n dim"]) -> Float64[Tensor, " pairs"]:
     """|p − p'| for every pair of different members, each pair once, ``[n (n − 1) / 2]``, in float64."""
     return torch.pdist(P.double())
 
 
-def kernel(d: Tensor, h: float) -> Tensor:
+def kernel(d: Float64[Tensor, "*pairs"], h: float) -> Float64[Tensor, "*pairs"]:
     """The Gaussian kernel of vectors at distance ``d``."""
     return torch.exp(-d.square() / (2 * h**2))
 
 
-def mean_between(matrix: Tensor, paired: bool) -> Tensor:
+def mean_between(matrix: Float64[Tensor, "n m"], paired: bool) -> Float64[Tensor, ""]:
     """Mean over pairs of two sets; where they are paired, without each sentence's own pair."""
     return off_diagonal_mean(matrix) if paired else matrix.mean()
 
 
-def off_diagonal_mean(square: Tensor) -> Tensor:
+def off_diagonal_mean(square: Float64[Tensor, "n n"]) -> Float64[Tensor, ""]:
     """Mean of a square matrix without its diagonal."""
     n = len(square)
     return (square.sum() - square.diagonal().sum()) / (n * (n - 1))
 
 
-def check_sets(*sets: Tensor, paired: bool = False) -> list[Tensor]:
+def check_sets(*sets: Tensor, paired: bool = False) -> list[Float64[Tensor, "_ dim"]]:
     """The sets in float64, if they can be compared.
 
     Raises: EmbeddingError.

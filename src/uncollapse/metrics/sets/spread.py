@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -25,6 +26,9 @@ from torch import Tensor
 from ...errors import EmbeddingError
 from .covariance import fit_gaussian
 from .distances import bandwidth, check_sets, kernel, within
+
+if TYPE_CHECKING:
+    from jaxtyping import Float64
 
 __all__ = ["SetSpread", "set_spread"]
 
@@ -86,7 +90,7 @@ def set_spread(P: Tensor, reference: Tensor | None = None) -> SetSpread:
     )
 
 
-def _nearest(d: Tensor, n: int) -> Tensor:
+def _nearest(d: Float64[Tensor, " pairs"], n: int) -> Float64[Tensor, " {n}"]:
     """How far each of n members is from its nearest neighbour, ``[n]``."""
     first, second = torch.triu_indices(n, n, 1)
     return d.new_full((n,), torch.inf).scatter_reduce(0, torch.cat([first, second]), d.repeat(2), "amin")
