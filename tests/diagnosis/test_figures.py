@@ -1,4 +1,4 @@
-"""The figures of an embedding alone are drawn; those of pipelines and trainings are in the other files here."""
+"""The figures of an embedding alone are drawn; those of pipelines and trainings are in other files here."""
 
 import torch
 from PIL import Image
