@@ -28,9 +28,9 @@ import pytest
 import torch
 import transformers
 from jaxtyping import install_import_hook
-from matplotlib.figure import Figure
 
 from toys import shapes
+from toys.figures import arranged
 from toys.pipelines import add_lora, make_pipeline
 from toys.tokenizers import make_tokenizer
 
@@ -51,16 +51,8 @@ transformers.utils.logging.set_verbosity_error()
 
 
 @pytest.fixture(autouse=True, scope="session")
-def laid_out_once():
-    """Arranging a figure's parts takes longest, and each figure is written three times."""
-    savefig = Figure.savefig
-
-    def once(figure, *args, **kwargs):
-        savefig(figure, *args, **kwargs)
-        figure.set_layout_engine(None)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", once)
+def figures_are_arranged_once():
+    with arranged(1):
         yield
 
 

@@ -4,9 +4,17 @@ import pytest
 import torch
 
 from toys.diagnoses import TEMPLATES
+from toys.figures import arranged
 from toys.pipelines import WIDTH, add_lora, make_pipeline, save_lora
 from uncollapse.learned_embeds import LearnedEmbedding, write
 from uncollapse.trajectory import Checkpoint, Trajectory, write_trajectory
+
+
+@pytest.fixture(autouse=True)
+def figures_are_not_arranged():
+    """They are in tests/diagnosis, where every kind is drawn."""
+    with arranged(0):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,16 @@
 import pytest
 import torch
 
+from toys.figures import arranged
 from toys.pipelines import WIDTH, make_pipeline
 from uncollapse.learned_embeds import LearnedEmbedding, write
+
+
+@pytest.fixture(autouse=True)
+def figures_are_not_arranged():
+    """They are in tests/diagnosis, where every kind is drawn."""
+    with arranged(0):
+        yield
 
 
 @pytest.fixture
