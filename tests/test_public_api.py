@@ -24,6 +24,7 @@ PUBLIC = [
     "apply",
     "learned_embeds",
     "norm",
+    "remove",
     "slerp",
 ]
 HEAVY = ["diffusers", "transformers", "peft", "accelerate", "matplotlib", "PIL", "scipy", "jaxtyping"]
