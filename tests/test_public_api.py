@@ -32,6 +32,7 @@ PUBLIC = [
     "apply",
     "learned_embeds",
     "norm",
+    "remove",
     "slerp",
 ]
 HEAVY = [

@@ -26,7 +26,7 @@ from .errors import (
     UncollapseWarning,
 )
 from .geometry import angle, norm, slerp
-from .pipelines import Handle, apply
+from .pipelines import Handle, apply, remove
 
 __version__ = "0.1.0"
 
@@ -49,5 +49,6 @@ __all__ = [
     "apply",
     "learned_embeds",
     "norm",
+    "remove",
     "slerp",
 ]

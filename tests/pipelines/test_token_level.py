@@ -167,3 +167,65 @@ def test_capitals_in_a_placeholder_are_no_hindrance(placeholder):
         [dog] = pipe.tokenizer("dog", add_special_tokens=False).input_ids
         torch.testing.assert_close(table[row], table[dog])
     assert torch.equal(table[row], learned)
+
+
+def test_another_embedding_loaded_under_its_name_stays(pipe):
+    add_token(pipe, "<one>", rows(1))
+    add_token(pipe, "<two>", rows(1, seed=1))
+    handle = uc.apply(pipe, [uc.Concept("<one>", "cat"), uc.Concept("<two>", "dog")])
+    pipe.unload_textual_inversion("<two>")
+    add_token(pipe, "<two>", rows(1, seed=2))
+    with pytest.warns(UncollapseWarning, match=r"remove\(\): the row of '<two>' is no longer what"):
+        handle.remove()
+    assert torch.equal(table(pipe)[ids(pipe, "<two>")], rows(1, seed=2))
+    assert torch.equal(table(pipe)[ids(pipe, "<one>")], rows(1))
+
+
+def test_a_row_that_moved_up_is_restored_where_it_stands(pipe):
+    add_token(pipe, "<one>", rows(1))
+    add_token(pipe, "<two>", rows(2, seed=1))
+    before = ids(pipe, "<two>")
+    handle = uc.apply(pipe, "<two>", anchor="dog")
+    pipe.unload_textual_inversion("<one>")
+    assert ids(pipe, "<two>") != before
+    handle.remove()
+    assert torch.equal(table(pipe)[ids(pipe, "<two>", "<two>_1")], rows(2, seed=1))
+
+
+def test_a_row_of_another_token_that_took_its_place_is_left_alone(pipe):
+    add_token(pipe, "<one>", rows(1))
+    handle = uc.apply(pipe, "<one>", anchor="dog")
+    pipe.unload_textual_inversion("<one>")
+    add_token(pipe, "<two>", rows(1, seed=1))
+    before = table(pipe)
+    handle.remove()
+    assert torch.equal(table(pipe), before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("back", [True, False])
+def test_a_precision_changed_meanwhile_hides_no_row(pipe, dtype, back):
+    add_token(pipe, "<my-cat>", rows(1))
+    handle = uc.apply(pipe, "<my-cat>", anchor="cat")
+    pipe.text_encoder.to(dtype)
+    if back:
+        pipe.text_encoder.to(torch.float32)
+    handle.remove()
+    learned = rows(1) if back else rows(1).to(dtype)
+    assert torch.equal(table(pipe)[ids(pipe, "<my-cat>")], learned)
+
+
+def test_rows_out_of_reach_are_said_so_and_restored_when_asked_again(pipe):
+    add_token(pipe, "<my-cat>", rows(1))
+    before = state_of(pipe)
+    handle = uc.apply(pipe, "<my-cat>", anchor="cat")
+    own = pipe.text_encoder.get_input_embeddings()
+    pipe.text_encoder.set_input_embeddings(torch.nn.Sequential(own))
+    with pytest.raises(PipelineError, match=r"remove\(\): .*wrapped by an adapter.*remove\(\) again"):
+        handle.remove()
+    pipe.text_encoder.set_input_embeddings(own)
+    with pytest.raises(PipelineError, match="adjusted already"):
+        uc.apply(pipe, "<my-cat>", anchor="cat")
+    handle.remove()
+    assert_same_state(before, state_of(pipe))
+    uc.apply(pipe, "<my-cat>", anchor="cat").remove()

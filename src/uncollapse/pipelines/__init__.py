@@ -1,10 +1,12 @@
 """Adjusts diffusers pipelines in place and gives them back untouched.
 
-    handle           apply(pipe, …) and the handle that undoes it
+    handle           apply(pipe, …): checked, and put in force
+    in_force         which pipeline and which encoder is adjusted; the handle that undoes it, and remove(pipe)
     token_level      learned rows of the token table
     prompt_level     the text encoder's output, by encoding the prompt and its anchor twin
     schedule         alpha over the denoising steps, through callback_on_step_end
     encode_step      how a pipeline's own encode method is wrapped, and what its results look like
+    own_methods      methods for one instance alone, not for its copies
     blocks           the same for modular pipelines, which encode in blocks
     encoder_calls    what the text encoders are given and return during it, and running it again without them
     pairing          which token that an encoder is given moves toward which of its twin
@@ -18,6 +20,7 @@ Nothing here imports diffusers: a pipeline is whatever has these parts.
 """
 
 from . import cache
-from .handle import Handle, apply
+from .handle import apply
+from .in_force import Handle, remove
 
-__all__ = ["Handle", "apply", "cache"]
+__all__ = ["Handle", "apply", "cache", "remove"]

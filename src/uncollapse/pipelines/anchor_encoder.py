@@ -10,6 +10,7 @@ An adapter that was fused and then unloaded cannot be told from the model's own 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -19,10 +20,16 @@ from torch import nn
 from ..components import Pipeline, adapters_off, text_encoders
 from ..errors import PipelineError
 
-__all__ = ["Base", "base_encoder", "check_base"]
+__all__ = ["Base", "base_encoder", "check_base", "one_at_a_time"]
 
 Base = Pipeline | nn.Module | None
 """A pipeline, or a text encoder, that was never tuned; None for none but the pipeline's own."""
+
+
+one_at_a_time = threading.RLock()
+"""Held while a prompt is encoded adjusted, and while an adjustment is put in force or removed: pipelines of
+several threads may share a text encoder, whose adapters go off meanwhile, and a tokenizer, whose padding and
+truncation every call sets anew."""
 
 
 @contextmanager

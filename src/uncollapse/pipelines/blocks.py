@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import copy
 import inspect
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from ..components import Pipeline
 from .encode_step import Around
+from .own_methods import give_methods
 
 __all__ = ["text_blocks", "wrap_block"]
 
@@ -30,32 +30,21 @@ def text_blocks(pipe: Pipeline) -> list[Any]:
 def wrap_block(block: Any, around: Around) -> Callable[[], None]:
     """Route a block's runs through ``around(encode, bound_arguments)``.
 
-    Calling a block looks ``__call__`` up on its class, so this one block gets a class of its own.
-
     Returns: the undo.
     """
     original = type(block)
-    removed = threading.Event()
 
-    def __call__(self: Any, components: Any, state: Any) -> Any:  # noqa: N807
-        if removed.is_set():
-            return original.__call__(self, components, state)
-        encode = _Encode(original.__call__, self, components, state)
-        result = around(encode, encode.signature.bind(**{name: state.get(name) for name in self.input_names}))
-        block_state = self.get_block_state(state)
+    def call(_: Any, components: Any, state: Any) -> Any:
+        encode = _Encode(original.__call__, block, components, state)
+        given = {name: state.get(name) for name in block.input_names}
+        result = around(encode, encode.signature.bind(**given))
+        block_state = block.get_block_state(state)
         for name, value in result.items():
             setattr(block_state, name, value)
-        self.set_block_state(state, block_state)
+        block.set_block_state(state, block_state)
         return components, state
 
-    block.__class__ = type(original.__name__, (original,), {"__call__": __call__})
-
-    def undo() -> None:
-        removed.set()
-        if original in type(block).__bases__ and type(block).__call__ is __call__:
-            block.__class__ = original
-
-    return undo
+    return give_methods(block, {"__call__": call})
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from ..components import Pipeline
 from ..errors import PipelineError
+from .own_methods import give_methods
 
 __all__ = ["Around", "Encode", "call", "encode_methods", "prompts", "tensors_in", "walk", "wrap_encode"]
 
@@ -44,41 +46,51 @@ def encode_methods(pipe: Pipeline) -> list[str]:
 def wrap_encode(pipe: Pipeline, around: Around) -> Callable[[], None]:
     """Route the pipeline's encode methods through ``around(encode, bound_arguments)``.
 
-    The wrappers are attributes of this one pipeline, so no other pipeline meets them. Calls that the encode
-    methods make to themselves and to each other, and calls that ``around`` makes, go to the originals.
+    This one pipeline is met, not its copies and no other. Calls that the encode methods make to themselves
+    and to each other, and calls that ``around`` makes, go to the originals.
 
     Returns: the undo. If someone else has wrapped a method since, ours stays inside theirs, inert.
     """
-    state = threading.local()
+    routed = _routed(around, threading.local())
+    names = encode_methods(pipe)
     with ExitStack() as undo:
-        for name in encode_methods(pipe):
-            undo.callback(_wrap(pipe, name, around, state))
+        undo.callback(give_methods(pipe, dict.fromkeys([n for n in names if n not in vars(pipe)], routed)))
+        for name in set(names) & vars(pipe).keys():  # someone's own, which hides what the class has
+            undo.callback(_wrap_attribute(pipe, name, routed))
         return undo.pop_all().close
 
 
-def _wrap(pipe: Pipeline, name: str, around: Around, state: threading.local) -> Callable[[], None]:
-    encode, earlier = getattr(pipe, name), pipe.__dict__.get(name)
-    signature = inspect.signature(encode)
+def _routed(around: Around, state: threading.local) -> Callable[..., Any]:
+    def run(encode: Encode, *args: Any, **kwargs: Any) -> Any:
+        if getattr(state, "inside", False):
+            return encode(*args, **kwargs)
+        state.inside = True
+        try:
+            return around(encode, inspect.signature(encode).bind(*args, **kwargs))
+        finally:
+            state.inside = False
+
+    return run
+
+
+def _wrap_attribute(pipe: Pipeline, name: str, routed: Callable[..., Any]) -> Callable[[], None]:
+    encode = pipe.__dict__[name]
     removed = threading.Event()
 
     @functools.wraps(encode)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        if removed.is_set() or getattr(state, "inside", False):
-            return encode(*args, **kwargs)
-        state.inside = True
-        try:
-            return around(encode, signature.bind(*args, **kwargs))
-        finally:
-            state.inside = False
+        return encode(*args, **kwargs) if removed.is_set() else routed(encode, *args, **kwargs)
+
+    pipe.__dict__[name] = wrapper
+    here: Callable[[], Any] = weakref.ref(pipe)
+    ours: Callable[[], Any] = weakref.ref(wrapper)
 
     def undo() -> None:
         removed.set()
-        if pipe.__dict__.get(name) is wrapper:
-            pipe.__dict__.pop(name)
-            if earlier is not None:
-                pipe.__dict__[name] = earlier
+        owner, wrapped = here(), ours()
+        if owner is not None and wrapped is not None and owner.__dict__.get(name) is wrapped:
+            owner.__dict__[name] = wrapped.__wrapped__
 
-    object.__setattr__(pipe, name, wrapper)
     return undo
 
 

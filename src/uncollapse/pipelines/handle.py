@@ -1,11 +1,9 @@
-"""``apply(pipe, …)`` and the handle that undoes it."""
+"""``apply(pipe, …)``: what is asked for is checked, and put in force."""
 
 from __future__ import annotations
 
-import threading
-import weakref
+import warnings
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 from torch import nn
@@ -21,37 +19,18 @@ from ..components import (
     tokens_and_encoders,
 )
 from ..concept import UNSET, Concept, Unset
-from ..errors import AdjustmentError, PipelineError, PlaceholderError
+from ..errors import AdjustmentError, PipelineError, PlaceholderError, UncollapseWarning
 from ..placeholders import is_learned, learned_tokens
-from .anchor_encoder import Base, check_base
+from .anchor_encoder import Base, check_base, one_at_a_time
 from .blocks import text_blocks, wrap_block
 from .encode_step import ENCODE_METHODS, encode_methods, wrap_encode
+from .in_force import Handle, claim, claim_output, claim_rows
+from .own_methods import give_methods
 from .prompt_level import AdjustedEncode
 from .schedule import Schedule, wrap_call
 from .token_level import rewrite_rows
 
-__all__ = ["Handle", "apply"]
-
-
-class Handle:
-    """An adjustment in force. Leave its ``with`` block, or call ``remove()``, to undo it."""
-
-    def __init__(self, concepts: tuple[Concept, ...], undo: ExitStack) -> None:
-        self.concepts = concepts
-        self._undo = undo
-
-    def remove(self) -> None:
-        """Give the pipeline back as it was, bit for bit. A second call does nothing."""
-        self._undo.close()
-
-    def __enter__(self) -> Handle:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.remove()
-
-    def __repr__(self) -> str:
-        return f"Handle({', '.join(map(repr, self.concepts))})"
+__all__ = ["apply"]
 
 
 def apply(
@@ -106,26 +85,42 @@ def apply(
         negative_encoder=negative_encoder,
         adjuster=UNSET if adjuster is None else adjuster,
     )
-    concepts = _concepts(concept, given)
+    with one_at_a_time:
+        handle = Handle(_concepts(concept, given))
+        try:
+            _put_in_force(handle, pipe, base, schedule)
+        except BaseException:
+            handle.remove()
+            raise
+        return handle
+
+
+def _put_in_force(
+    handle: Handle, pipe: Pipeline, base: Base, schedule: Callable[[float], float] | None
+) -> None:
     stages = _stages(pipe, base)
     pairs = {encoder: tokenizer for stage, _ in stages for tokenizer, encoder in tokens_and_encoders(stage)}
-    in_table = [c for c in concepts if _level(c, pairs.values()) == "token"]
-    in_prompt = [c for c in concepts if c not in in_table]
+    in_table = [c for c in handle.concepts if _level(c, pairs.values()) == "token"]
+    in_prompt = [c for c in handle.concepts if c not in in_table]
     _check_encoders(in_prompt)
     if schedule is not None:
         _check_schedule(in_table, in_prompt)
     for stage, its_base in stages:
         if its_base is not None:
             check_base(stage, its_base)
-    with ExitStack() as undo:
-        owners = (pipe, *(stage for stage, _ in stages), *(pairs if in_table else ()))
-        for owner in {id(owner): owner for owner in owners}.values():
-            _claim(owner, undo)
-        for each in in_table:
-            _rewrite_rows(pairs, each, undo)
-        for stage, its_base in stages:
-            _wrap(stage, in_prompt, in_table, its_base, schedule, undo)
-        return Handle(concepts, undo.pop_all())
+    for owner in (pipe, *(stage for stage, _ in stages)):
+        claim(owner, handle)
+    for encoder in pairs if in_table else ():
+        claim_rows(encoder, handle)
+    for stage, _ in stages if in_prompt else ():
+        for module in text_encoders(stage).values():
+            claim_output(module, handle)
+    for each in in_table:
+        _rewrite_rows(pairs, each, handle)
+    for owner in {id(each): each for each in (pipe, *(stage for stage, _ in stages)) if in_table}.values():
+        _warn_when_saved(owner, in_table, handle)
+    for stage, its_base in stages:
+        _wrap(stage, in_prompt, in_table, its_base, schedule, handle)
 
 
 def _wrap(
@@ -134,16 +129,16 @@ def _wrap(
     in_table: Sequence[Concept],
     base: Base,
     factor: Callable[[float], float] | None,
-    undo: ExitStack,
+    handle: Handle,
 ) -> None:
     """Have a pipeline encode its prompts adjusted."""
     schedule = Schedule(factor) if factor is not None else None
     encode = AdjustedEncode(stage, in_prompt, in_table, base, schedule)
-    undo.callback(wrap_encode(stage, encode))
+    handle.undo_by(wrap_encode(stage, encode))
     for block in text_blocks(stage):
-        undo.callback(wrap_block(block, encode))
+        handle.undo_by(wrap_block(block, encode))
     if schedule is not None:
-        undo.callback(wrap_call(stage, schedule))
+        handle.undo_by(wrap_call(stage, schedule))
 
 
 def _stages(pipe: Pipeline, base: Base) -> list[tuple[Pipeline, Base]]:
@@ -168,7 +163,7 @@ def _stages(pipe: Pipeline, base: Base) -> list[tuple[Pipeline, Base]]:
     return stages
 
 
-def _rewrite_rows(tokenizers: dict[TextEncoder, Tokenizer], concept: Concept, undo: ExitStack) -> None:
+def _rewrite_rows(tokenizers: dict[TextEncoder, Tokenizer], concept: Concept, handle: Handle) -> None:
     """Adjust the concept's rows in every text encoder that has learned it."""
     knowing = [encoder for encoder, t in tokenizers.items() if learned_tokens(t, concept.placeholder)]
     if not knowing:
@@ -178,7 +173,23 @@ def _rewrite_rows(tokenizers: dict[TextEncoder, Tokenizer], concept: Concept, un
             'level="prompt".'
         )
     for encoder in knowing:
-        undo.callback(rewrite_rows(tokenizers[encoder], encoder, concept))
+        handle.undo_by(rewrite_rows(tokenizers[encoder], encoder, concept))
+
+
+def _warn_when_saved(pipe: Pipeline, in_table: Sequence[Concept], handle: Handle) -> None:
+    names = ", ".join(repr(concept.placeholder) for concept in in_table)
+
+    def save(own: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        warnings.warn(
+            f"save_pretrained(): the rows of {names} are adjusted, and so they are saved. To save "
+            "them as they were learned, remove the adjustment first: uncollapse.remove(pipe).",
+            UncollapseWarning,
+            stacklevel=3,
+        )
+        return own(*args, **kwargs)
+
+    if hasattr(pipe, "save_pretrained"):
+        handle.undo_by(give_methods(pipe, {"save_pretrained": save}))
 
 
 def _given(**settings: Any) -> dict[str, Any]:
@@ -240,20 +251,3 @@ def _check_encoders(concepts: Sequence[Concept]) -> None:
                 f"apply(): the concepts ask for both {name}='base' and 'tuned', but what a prompt needs is "
                 f"encoded together. Give all the same {name}."
             )
-
-
-_claimed: weakref.WeakSet[Any] = weakref.WeakSet()
-_claiming = threading.Lock()
-
-
-def _claim(owner: object, undo: ExitStack) -> None:
-    """Note that ``owner`` is adjusted, so that it is not adjusted twice over."""
-    with _claiming:
-        if owner in _claimed:
-            raise PipelineError(
-                f"apply(): this {type(owner).__name__} is adjusted already, and adjusting it again would "
-                "move it twice. Call handle.remove() first, or pass all concepts at once: apply(pipe, "
-                "[Concept(…), …])."
-            )
-        _claimed.add(owner)
-    undo.callback(_claimed.discard, owner)

@@ -8,7 +8,6 @@ by the base encoder where that is asked for.
 
 from __future__ import annotations
 
-import threading
 import warnings
 import weakref
 from collections.abc import Hashable, Sequence
@@ -21,7 +20,7 @@ from ..components import Pipeline
 from ..concept import Concept
 from ..errors import PipelineError, UncollapseWarning
 from ..placeholders import mentions
-from .anchor_encoder import Base, base_encoder
+from .anchor_encoder import Base, base_encoder, one_at_a_time
 from .cache import cached, frozen
 from .encode_step import Encode, call, prompts
 from .encoded import Encoded
@@ -32,10 +31,6 @@ from .resemblance import by_resemblance
 from .schedule import Schedule
 
 __all__ = ["AdjustedEncode"]
-
-
-_one_at_a_time = threading.RLock()
-"""Adjusted pipelines of several threads may share a text encoder, whose adapters go off meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ class AdjustedEncode:
     schedule: Schedule | None = None
 
     def __call__(self, encode: Encode, bound: BoundArguments) -> Any:
-        with _one_at_a_time:
+        with one_at_a_time:
             return self._adjusted(encode, bound)
 
     def _adjusted(self, encode: Encode, bound: BoundArguments) -> Any:

@@ -22,6 +22,7 @@ from ..concept import Concept
 from ..errors import PipelineError
 from .encode_step import tensors_in, walk
 from .encoded import Encoded
+from .own_methods import give_methods
 
 __all__ = ["Schedule", "wrap_call"]
 
@@ -81,23 +82,19 @@ def _exchanged(tensor: Tensor, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor
 def wrap_call(pipe: Pipeline, schedule: Schedule) -> Callable[[], None]:
     """Have the pipeline advance the schedule after every step, before the caller's own callback.
 
-    Calling a pipeline looks ``__call__`` up on its class, so this one gets a class of its own.
-
     Returns: the undo.
     Raises: PipelineError, when the pipeline has no ``callback_on_step_end``, or hands out no embeddings.
     """
-    original = type(pipe)
-    signature = inspect.signature(original.__call__)
     handed_out = [name for name in getattr(pipe, "_callback_tensor_inputs", []) if "embed" in name]
-    if CALLBACK not in signature.parameters or not handed_out:
+    if CALLBACK not in inspect.signature(type(pipe).__call__).parameters or not handed_out:
         raise PipelineError(
-            f"apply(): {original.__name__} does not hand out its prompt embeddings between steps "
+            f"apply(): {type(pipe).__name__} does not hand out its prompt embeddings between steps "
             f"({CALLBACK}), so alpha cannot follow a schedule. Leave schedule out: alpha is then the same "
             "at every step."
         )
 
-    def __call__(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        bound = signature.bind(self, *args, **kwargs)
+    def call(own_call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        bound = inspect.signature(own_call).bind(*args, **kwargs)
         own = bound.arguments.get(CALLBACK)
         wanted = getattr(own, "tensor_inputs", bound.arguments.get(INPUTS, ["latents"]))
 
@@ -109,13 +106,6 @@ def wrap_call(pipe: Pipeline, schedule: Schedule) -> Callable[[], None]:
 
         bound.arguments |= {CALLBACK: on_step_end, INPUTS: [*wanted, *set(handed_out) - set(wanted)]}
         schedule.begin()
-        return original.__call__(*bound.args, **bound.kwargs)
+        return own_call(*bound.args, **bound.kwargs)
 
-    pipe.__class__ = type(
-        original.__name__, (original,), {"__call__": __call__, "__module__": original.__module__}
-    )
-
-    def undo() -> None:
-        pipe.__class__ = original
-
-    return undo
+    return give_methods(pipe, {"__call__": call})

@@ -5,6 +5,8 @@ v is a learned row, c the anchor's vector in the same table; every row of a mult
 
 from __future__ import annotations
 
+import warnings
+import weakref
 from collections.abc import Callable
 
 import torch
@@ -14,18 +16,19 @@ from ..adjusters import Places, Role
 from ..anchors import anchor_token_ids, anchor_vector
 from ..components import TextEncoder, Tokenizer, token_table
 from ..concept import Concept
-from ..errors import EmbeddingError, PlaceholderError
+from ..errors import EmbeddingError, PlaceholderError, UncollapseWarning
 from ..placeholders import learned_tokens
 
 __all__ = ["rewrite_rows"]
 
 OUTCOME = 'its rows cannot be rewritten. level="prompt" works without touching them.'
+UNDONE = "its adjusted rows cannot be written back. Undo that, and then remove() again."
 
 
 def rewrite_rows(tokenizer: Tokenizer, text_encoder: TextEncoder, concept: Concept) -> Callable[[], None]:
     """Adjust the concept's learned rows in place.
 
-    Returns: the undo, which writes the very bits back.
+    Returns: the undo, which writes the very bits back; it does not keep the encoder alive.
     Raises: PlaceholderError, when the placeholder has no learned token; PipelineError, when the token table
         cannot be written; EmbeddingError, naming the row, when one is zero or not finite.
     """
@@ -42,21 +45,53 @@ def rewrite_rows(tokenizer: Tokenizer, text_encoder: TextEncoder, concept: Conce
     _check_rows(names, learned)
     c = anchor_vector(table, anchor_token_ids(tokenizer, concept.anchor))
     places = Places.all(Role.CONCEPT, learned)
-    _write(text_encoder, ids, concept.adjuster.adjust(learned, c, places))
+    _write(table, ids, concept.adjuster.adjust(learned, c, places))
+
+    written = table[ids].clone()
+    here = weakref.ref(text_encoder)
 
     def undo() -> None:
-        vocabulary = tokenizer.get_vocab()  # a token that was unloaded meanwhile has no row to restore
-        rows = [
-            row for row, (name, i) in enumerate(zip(names, ids, strict=True)) if vocabulary.get(name) == i
-        ]
-        _write(text_encoder, [ids[row] for row in rows], learned[rows])
+        encoder = here()
+        if encoder is not None:
+            _write_back(tokenizer, encoder, names, written, learned)
 
     return undo
 
 
+def _write_back(
+    tokenizer: Tokenizer, text_encoder: TextEncoder, names: list[str], written: Tensor, learned: Tensor
+) -> None:
+    """Put learned rows back, found by their tokens, where what was written still stands.
+
+    Meanwhile a token may have been unloaded, which moves the rows behind it up; and another embedding may
+    have been loaded under its name, whose row is none of ours.
+    """
+    table = token_table(text_encoder, "remove()", UNDONE)
+    vocabulary = tokenizer.get_added_vocab()
+    for name, ours, row in zip(names, written, learned, strict=True):
+        at = vocabulary.get(name)
+        if at is None:
+            continue
+        if _stands(table[at], ours):
+            _write(table, [at], row[None])
+        else:
+            warnings.warn(
+                f"remove(): the row of {name!r} is no longer what apply() wrote there, so it is left as it "
+                "is. If it was not meant to change, load its embedding again.",
+                UncollapseWarning,
+                stacklevel=4,
+            )
+
+
+def _stands(row: Tensor, written: Tensor) -> bool:
+    """Whether a row is what was written, also when the encoder's precision was changed since."""
+    written = written.to(row.device)
+    kinds = (written.dtype, torch.float16, torch.bfloat16)
+    return any(torch.equal(row, written.to(kind).to(row.dtype)) for kind in kinds)
+
+
 @torch.no_grad()
-def _write(text_encoder: TextEncoder, ids: list[int], rows: Tensor) -> None:
-    table = token_table(text_encoder, "apply()", OUTCOME)
+def _write(table: Tensor, ids: list[int], rows: Tensor) -> None:
     table[ids] = rows.to(table)
 
 
