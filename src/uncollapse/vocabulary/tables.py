@@ -300,6 +300,7 @@ def _encoder_of(key: str) -> str:
 
 def _tokenizer_beside(folder: Path) -> Any:
     """The tokenizer in a text encoder's folder, or in the one that stands beside it in a pipeline."""
+    folder = folder.absolute()  # the current one has no name otherwise
     for place in (folder, folder.with_name(folder.name.replace("text_encoder", "tokenizer"))):
         if (place / "tokenizer.json").is_file() or (place / "merges.txt").is_file():
             return _tokenizer(place)
