@@ -86,7 +86,7 @@ def save_torch(data: Any, path: Path) -> Path:
 
 
 def save_safetensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> Path:
-    """Save tensors with ``metadata`` beside them, in the format of PyTorch's; the same give the same bytes."""
+    """Save tensors with ``metadata`` beside them, in the format of PyTorch's; the same, the same bytes."""
     from safetensors.torch import save
 
     made = _in_order(save(dict(tensors), {"format": "pt", **metadata}))
