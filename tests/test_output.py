@@ -5,11 +5,21 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
 
 from toys.pictures import picture
 from uncollapse.errors import OutputError
-from uncollapse.output import check_writable, save_json, save_png, save_text, write_atomically
+from uncollapse.output import (
+    check_writable,
+    save_json,
+    save_png,
+    save_safetensors,
+    save_text,
+    write_atomically,
+)
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -70,3 +80,18 @@ def test_json_has_null_for_what_it_cannot_say(tmp_path):
     path = save_json(data, tmp_path / "data.json")
     assert json.loads(path.read_text()) == {"a": [1.5, None, [None, {"b": None}]], "c": "nan", "d": True}
     assert data["a"][2][0] == math.inf  # what was given stays as it is
+
+
+def test_the_same_tensors_and_metadata_are_the_same_bytes(tmp_path):
+    tensors = {"<t>": torch.randn(2, 5), "été": torch.randn(3).bfloat16(), "one": torch.ones(1).half()}
+    metadata = {f"key {i}": f"“{i}” " * i for i in range(30)}
+    files = [
+        save_safetensors(tensors, tmp_path / f"{i}.safetensors", some)
+        for i, some in enumerate([metadata, metadata, dict(reversed(metadata.items()))])
+    ]
+    assert len({file.read_bytes() for file in files}) == 1
+    torch.testing.assert_close(load_file(files[0]), tensors, rtol=0, atol=0)
+    with safe_open(files[0], framework="pt") as opened:
+        assert opened.metadata() == {"format": "pt", **metadata}
+    length = int.from_bytes(files[0].read_bytes()[:8], "little")
+    assert length % 8 == 0  # safetensors aligns the tensors

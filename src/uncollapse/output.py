@@ -98,11 +98,24 @@ def save_torch(data: Any, path: Path) -> Path:
 
 
 def save_safetensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> Path:
-    """Save tensors with ``metadata`` beside them, in the format of PyTorch's."""
+    """Save tensors with ``metadata`` beside them, in the format of PyTorch's; the same, the same bytes."""
     from safetensors.torch import save
 
-    made = save(dict(tensors), {"format": "pt", **metadata})
+    made = _in_order(save(dict(tensors), {"format": "pt", **metadata}))
     return write_atomically(path, lambda scratch: scratch.write_bytes(made))
+
+
+def _in_order(made: bytes) -> bytes:
+    """A safetensors file, its metadata sorted: safetensors writes them in another order every time.
+
+    The file is the header's length in eight bytes, the header, JSON filled up with spaces, and the tensors.
+    """
+    end = 8 + int.from_bytes(made[:8], "little")
+    entries = json.loads(made[8:end])
+    entries["__metadata__"] = dict(sorted(entries["__metadata__"].items()))
+    header = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return b"".join([len(header).to_bytes(8, "little"), header, memoryview(made)[end:]])
 
 
 def save_png(image: Image, path: Path, settings: dict[str, Any]) -> Path:

@@ -17,7 +17,7 @@ from toys.embedding_files import A1111, ROWS, Harmful, as_json, hide
 from toys.pipelines import WIDTH, make_pipeline
 from uncollapse.errors import EmbeddingError, FileFormatError, PlaceholderError
 from uncollapse.learned_embeds import LearnedEmbedding, read, read_all
-from uncollapse.learned_embeds.image import _unmasked
+from uncollapse.learned_embeds.image import _mask
 
 WIDE = torch.randn(3, 40, generator=torch.Generator().manual_seed(1))
 
@@ -93,7 +93,12 @@ def test_a_picture_with_hidden_pixels(tmp_path, suffix):
 
 def test_the_mask_is_the_one_in_use():
     published = [253, 242, 127, 44, 157, 27, 239, 133, 38, 79, 167, 4, 177]
-    assert _unmasked(np.zeros(13, np.uint8)).tolist() == [number & 15 for number in published]
+    assert _mask(13).tolist() == [number & 15 for number in published]
+    state, one_by_one = 0, []
+    for _ in range(5000):
+        state = (state * 1664525 + 1013904223) % 2**32
+        one_by_one.append(state % 255 & 15)
+    assert _mask(5000).tolist() == one_by_one
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from toys.pictures import picture
 from toys.pipelines import add_lora, make_pipeline, save_lora
@@ -77,6 +77,20 @@ def test_a_damaged_lora_is_named(pipe, lora):
         load_lora(pipe, lora)
     assert one_sentence(error)
     assert not pipe.get_list_adapters()
+
+
+@pytest.mark.parametrize(("dtype", "number"), [("float32", torch.nan), ("float16", 1e9)])
+def test_a_lora_that_draws_black_pictures_is_refused(pipe, lora, dtype, number):
+    entries = load_file(lora)
+    key = next(key for key in entries if key.startswith("unet.") and "lora_B" in key)
+    entries[key][0, 0] = number
+    save_file(entries, lora)
+    pipe.to(getattr(torch, dtype))
+    add_lora(pipe, name="another")
+    with pytest.raises(FileFormatError, match=r"holds NaN or infinity, in '.*to_.*black pictures") as error:
+        load_lora(pipe, lora)
+    assert one_sentence(error)
+    assert pipe.get_list_adapters() == {"unet": ["another"], "text_encoder": ["another"]}
 
 
 @pytest.mark.parametrize("key", ["something.weight", "unet.no_such_block.to_k.lora_A.weight"])

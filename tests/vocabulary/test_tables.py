@@ -105,6 +105,13 @@ def test_the_plain_file_comes_first_shards_and_torch_files_too(tmp_path):
     assert load_vocabularies(tmp_path)["text_encoder"].token_embeds[0, 0] == 2
 
 
+def test_a_file_of_the_current_folder_needs_no_path(tmp_path, monkeypatch, table):
+    save_file({"shared.weight": table}, tmp_path / "clip_l.safetensors")
+    monkeypatch.chdir(tmp_path)
+    [vocabulary] = load_vocabularies("clip_l.safetensors").values()
+    assert torch.equal(vocabulary.token_embeds, table)
+
+
 def test_the_nearest_words_are_those_of_a_plain_search(model, table):
     [vocabulary] = load_vocabularies(model).values()
     rows = torch.randn(3, WIDTH).half()

@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..components.names import ENCODERS, ONLY, WIDTHS
 from ..errors import EmbeddingError, FileFormatError
 
 __all__ = ["LearnedEmbedding", "match_encoders"]
+
+PLAIN = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +58,11 @@ class LearnedEmbedding:
         object.__setattr__(self, "vectors", checked)
 
     def _checked(self, rows: Tensor) -> Tensor:
-        if rows.ndim not in (1, 2) or not rows.is_floating_point() or rows.numel() == 0:
+        plain = rows.dtype in PLAIN and rows.layout == torch.strided and not rows.is_meta
+        if rows.ndim not in (1, 2) or not plain or rows.numel() == 0:
             raise EmbeddingError(
                 f"{self.placeholder!r} is a {rows.dtype} tensor of shape {list(rows.shape)}, but learned "
-                "vectors are floating point, [vectors, dim] or [dim]."
+                "vectors are floating point of 16 bits or more, dense, [vectors, dim] or [dim]."
             )
         if not rows.isfinite().all():
             raise EmbeddingError(

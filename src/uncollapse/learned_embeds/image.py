@@ -14,22 +14,26 @@ Numbers in JSON are decimal, and float32 comes back from them bit for bit.
 from __future__ import annotations
 
 import base64
-import itertools
-import json
+import warnings
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from ..admission import json_from
 from ..errors import FileFormatError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["SUFFIXES", "entries_in_image"]
 
 SUFFIXES = {".png", ".webp", ".avif"}
 FIELD = "sd-ti-embedding"
-LARGEST = 256 * 2**20  # bytes of JSON; 75 vectors of 1280 components are 2 MB
+LARGEST = 16 * 2**20  # bytes of JSON; 75 vectors of 1280 components are 2 MB
+PIXELS = 2**24  # of a picture that is searched; such an embedding takes a million beside its own
 
 
 def entries_in_image(file: Path) -> dict[str, Any]:
@@ -40,11 +44,9 @@ def entries_in_image(file: Path) -> dict[str, Any]:
     from PIL import Image
 
     try:
-        with Image.open(file) as image:
-            text = image.info.get(FIELD)
-            data = base64.b64decode(text) if text else _hidden(np.asarray(image.convert("RGB")))
-        entries = json.loads(data, object_hook=_tensors)
-    except (OSError, SyntaxError, ValueError, zlib.error) as error:
+        with warnings.catch_warnings(action="ignore"), Image.open(file) as image:  # of its size: see below
+            entries = json_from(_data_in(image), _tensors)
+    except (OSError, SyntaxError, ValueError, zlib.error, Image.DecompressionBombError) as error:
         raise FileFormatError(
             f"{file}: this picture carries no embedding that can be read. Pictures do so only as A1111 saved "
             "them: JPEG, resizing and most upload sites destroy it."
@@ -54,6 +56,16 @@ def entries_in_image(file: Path) -> dict[str, Any]:
             f"{file}: what this picture carries is a {type(entries).__name__}, no embedding."
         )
     return entries
+
+
+def _data_in(image: Image) -> bytes:
+    if text := image.info.get(FIELD):
+        if len(text) > LARGEST:
+            raise ValueError("too much text")
+        return base64.b64decode(text)
+    if image.width * image.height > PIXELS:
+        raise ValueError("too many pixels")
+    return _hidden(np.asarray(image.convert("RGB")))
 
 
 def _hidden(pixels: np.ndarray) -> bytes:
@@ -66,20 +78,27 @@ def _hidden(pixels: np.ndarray) -> bytes:
     borders = np.flatnonzero(low_bits.max(axis=(0, 2)) == 0)
     if len(borders) < 2:
         raise ValueError("no borders")
-    left, right = _unmasked(low_bits[:, : borders[0]]), _unmasked(low_bits[:, borders[-1] + 1 :])
-    if left.shape != right.shape:
+    left, right = low_bits[:, : borders[0]], low_bits[:, borders[-1] + 1 :]
+    if left.shape != right.shape or not left.size:
         raise ValueError("blocks of different size")
+    left, right = left.ravel() ^ _mask(left.size), right.ravel() ^ _mask(right.size)
     return zlib.decompressobj().decompress((right << 4 | left).tobytes(), LARGEST)
 
 
-def _unmasked(block: np.ndarray) -> np.ndarray:
-    states = itertools.accumulate(
-        range(block.size), lambda s, _: (1664525 * s + 1013904223) % 2**32, initial=0
-    )
-    next(states)
-    mask = np.fromiter((s % 255 & 15 for s in states), np.uint8, block.size)
-    return block.ravel() ^ mask
+def _mask(count: int) -> np.ndarray:
+    """The first ``count`` of the masks. What takes one step further, taken twice, takes two."""
+    a, c = 1664525, 1013904223
+    states = np.array([c], np.uint32)
+    while len(states) < count:
+        states = np.concatenate([states, states * np.uint32(a) + np.uint32(c)])
+        a, c = a * a % 2**32, (a * c + c) % 2**32
+    return (states[:count] % 255 & 15).astype(np.uint8)
 
 
 def _tensors(value: dict[str, Any]) -> Any:
-    return torch.tensor(value["TORCHTENSOR"], dtype=torch.float32) if "TORCHTENSOR" in value else value
+    if "TORCHTENSOR" not in value:
+        return value
+    try:
+        return torch.tensor(value["TORCHTENSOR"], dtype=torch.float32)
+    except (TypeError, RuntimeError, OverflowError) as error:  # texts, ragged lists, numbers beyond floats
+        raise ValueError(f"no tensor: {error}") from error

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..admission import entries_of
 from ..components.names import ENCODERS, ONLY
 from ..errors import FileFormatError, OutputError
 from .embedding import LearnedEmbedding
@@ -84,7 +85,10 @@ def embeddings_from(
         raise FileFormatError(
             f"holds {_summary(entries)}, which is no learned embedding in any known layout."
         )
-    return _READERS[layout](entries, metadata, file_name)
+    found = _READERS[layout](entries, metadata, file_name)
+    if not found:
+        raise FileFormatError(f"holds {_summary(entries)}, but no vectors of an embedding in them.")
+    return found
 
 
 def _from_diffusers(
@@ -99,8 +103,9 @@ def _from_diffusers(
 def _from_a1111(
     entries: Mapping[str, Any], metadata: Mapping[str, str], file_name: str
 ) -> list[LearnedEmbedding]:
-    [(key, rows)] = _one(dict(entries["string_to_param"]), "string_to_param")
-    fields = {name: str(entries[name]) for name in A1111_FIELDS if entries.get(name) is not None}
+    [(key, rows)] = _one(entries_of(entries["string_to_param"], "string_to_param"), "string_to_param")
+    given = {name: entries.get(name) for name in A1111_FIELDS}
+    fields = {name: str(value) for name, value in given.items() if _is_short(value)}
     placeholder = entries.get("name") or (file_name if key == "*" else key)
     return [LearnedEmbedding(placeholder, {ONLY: _tensor(key, rows)}, {**metadata, **fields}, "a1111")]
 
@@ -162,7 +167,7 @@ def _from_custom_diffusion(
 ) -> list[LearnedEmbedding]:
     return [
         LearnedEmbedding(placeholder, {ONLY: _tensor(placeholder, rows)}, metadata, "custom-diffusion")
-        for placeholder, rows in dict(entries["modifier_token"]).items()
+        for placeholder, rows in entries_of(entries["modifier_token"], "modifier_token").items()
     ]
 
 
@@ -263,6 +268,11 @@ def _one(entries: dict[str, Any], what: str) -> list[tuple[str, Any]]:
     if len(entries) != 1:
         raise FileFormatError(f"has {len(entries)} entries in {what}, but an embedding is one.")
     return list(entries.items())
+
+
+def _is_short(value: Any) -> bool:
+    """Whether a field of A1111's is what it writes there."""
+    return isinstance(value, str) or (isinstance(value, int | float) and abs(value) < 2**63)
 
 
 def _tensor(key: str, rows: Any) -> Tensor:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
+from ..admission import check_tensors, entries_of, is_there, json_from, reason, text_from, torch_from
 from ..components.names import ONLY
 from ..errors import EmbeddingError, FileFormatError, PlaceholderError, Setting
 from ..placeholders import token_names
@@ -62,9 +62,12 @@ def read_all(path: str | Path) -> list[LearnedEmbedding]:
 
 
 def _read_file(file: Path) -> list[LearnedEmbedding]:
-    entries, metadata = _contents(file)
-    if not isinstance(entries, Mapping):
-        raise FileFormatError(f"{file}: holds a {type(entries).__name__}, which is no learned embedding.")
+    contents, metadata = _contents(file)
+    if not isinstance(contents, Mapping):
+        raise FileFormatError(f"{file}: holds a {type(contents).__name__}, which is no learned embedding.")
+    entries = entries_of(contents, str(file))
+    if file.suffix.lower() not in IMAGE_SUFFIXES:  # they hold no tensors as such, and were measured
+        check_tensors(entries, file)
     name = file.stem if file.name not in FOLDER_NAMES else file.absolute().parent.name
     try:
         found = embeddings_from(entries, metadata, name)
@@ -86,14 +89,16 @@ def files_at(path: Path) -> list[Path]:
 
     Raises: FileFormatError, when there is none.
     """
-    if path.is_file():
+    if is_there(path) and path.is_file():
         return [path]
     for file in (path / name for name in FOLDER_NAMES):
-        if file.is_file():
+        if is_there(file):
             return [file]
-    if modifiers := sorted([*path.glob("<*>.bin"), *path.glob("<*>.safetensors")]):  # Custom Diffusion
+    if modifiers := is_there(path) and sorted(
+        [*path.glob("<*>.bin"), *path.glob("<*>.safetensors")]
+    ):  # Custom Diffusion
         return modifiers
-    what = f"a folder without {', '.join(FOLDER_NAMES)} or <…>.bin" if path.is_dir() else "no such file"
+    what = f"a folder without {', '.join(FOLDER_NAMES)} or <…>.bin" if is_there(path) else "no such file"
     raise FileFormatError(
         f"{path}: {what}. Give the path of a learned embedding (.safetensors, .pt or .bin)."
     )
@@ -103,7 +108,9 @@ def _contents(file: Path) -> tuple[Any, dict[str, str]]:
     """The file's entries and metadata, whatever they are; of a large file only what belongs to embeddings."""
     if file.suffix.lower() in IMAGE_SUFFIXES:
         return entries_in_image(file), {}
-    return _or_say_why(file, lambda: _safetensors(file) if _is_safetensors(file) else (_unpickled(file), {}))
+    return _or_say_why(
+        file, lambda: _safetensors(file) if _is_safetensors(file) else (torch_from(file, True), {})
+    )
 
 
 def safely(file: Path) -> Any:
@@ -113,16 +120,11 @@ def safely(file: Path) -> Any:
     """
     from safetensors.torch import load_file
 
-    return _or_say_why(file, lambda: load_file(file) if _is_safetensors(file) else _unpickled(file))
+    return _or_say_why(file, lambda: load_file(file) if _is_safetensors(file) else torch_from(file))
 
 
 def _is_safetensors(file: Path) -> bool:
     return file.suffix.lower() in SAFETENSORS
-
-
-def _unpickled(file: Path) -> Any:
-    with torch.serialization.safe_globals([torch.nn.ParameterDict]):  # holds tensors, and runs nothing
-        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _or_say_why(file: Path, load: Callable[[], Contents]) -> Contents:
@@ -130,9 +132,8 @@ def _or_say_why(file: Path, load: Callable[[], Contents]) -> Contents:
         return load()
     except Exception as error:  # each library has its own family of errors for a damaged file
         kind = "safetensors" if _is_safetensors(file) else "a torch file of tensors"
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise FileFormatError(
-            f"{file}: cannot be read as {kind}: {reason[:200]} Download or export it again; pickles that "
+            f"{file}: cannot be read as {kind}: {reason(error)} Download or export it again; pickles that "
             "hold code are refused on purpose."
         ) from error
 
@@ -158,13 +159,13 @@ def _peft_tokens(file: Path, embedding: LearnedEmbedding) -> list[LearnedEmbeddi
     if embedding.layout != "peft" or not tokenizer.is_file() or not config.is_file():
         return [embedding]
     try:
-        settings = json.loads(config.read_text(encoding="utf-8"))
-        added = json.loads(tokenizer.read_text(encoding="utf-8"))["added_tokens"]
+        settings = json_from(text_from(config))
+        added = json_from(text_from(tokenizer))["added_tokens"]
         ids = settings.get("token_indices") or settings["trainable_token_indices"]
         [ids] = ids.values() if isinstance(ids, dict) else [ids]
         names = {token["id"]: token["content"] for token in added}
         rows = {names[i]: row for i, row in zip(ids, embedding.vectors[ONLY], strict=True)}
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return [embedding]
     found = []
     while rows:

@@ -5,7 +5,9 @@ diffusers and peft report trouble in many ways; here every one becomes one sente
 
 from __future__ import annotations
 
+import math
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,13 +69,14 @@ def load_pipeline(
 def load_lora(pipe: Pipeline, lora: str | Path) -> None:
     """Load a LoRA file, folder or hub id into ``pipe``.
 
-    Raises: PipelineError where the pipeline takes none, FileFormatError where the file is unreadable or
-        foreign.
+    Raises: PipelineError where the pipeline takes none, FileFormatError where the file is unreadable,
+        foreign or holds NaN; the pipeline has then no adapter more than before.
     """
     if not hasattr(pipe, "load_lora_weights"):
         raise PipelineError(f"{type(pipe).__name__} takes no LoRA: it has no load_lora_weights().")
     name = _existing(lora, "LoRA")
     _metadata(Path(name))
+    before = _adapters(pipe)
     try:
         pipe.load_lora_weights(name)
     except Exception as error:  # diffusers and peft raise ValueError, KeyError, RuntimeError, OSError, …
@@ -81,11 +84,38 @@ def load_lora(pipe: Pipeline, lora: str | Path) -> None:
             f"The LoRA '{name}' does not fit {type(pipe).__name__}: {first_line(error)} "
             "Load it with the base model it was trained on."
         ) from error
-    if not any(pipe.get_list_adapters().values()):
+    if not _adapters(pipe):
         raise FileFormatError(
             f"'{name}' holds no LoRA weights for {type(pipe).__name__}. "
             "Load it with the base model it was trained on."
         )
+    if broken := _not_finite(pipe, _adapters(pipe) - before):
+        with warnings.catch_warnings(action="ignore"):  # of which adapter becomes the active one
+            pipe.delete_adapters(sorted(_adapters(pipe) - before))
+        raise FileFormatError(
+            f"The LoRA '{name}' holds NaN or infinity, in '{broken}': it would draw black pictures. Its "
+            "training diverged, or its numbers are too large for this dtype. Use an earlier checkpoint, or "
+            "another ",
+            Setting("dtype"),
+            ".",
+        )
+
+
+def _adapters(pipe: Pipeline) -> set[str]:
+    return {name for names in pipe.get_list_adapters().values() for name in names}
+
+
+def _not_finite(pipe: Pipeline, adapters: set[str]) -> str | None:
+    """The first module whose weights or scale in one of the adapters are not finite."""
+    for component in pipe.components.values():
+        for name, module in component.named_modules() if isinstance(component, torch.nn.Module) else ():
+            scales = getattr(module, "scaling", None)
+            if isinstance(scales, dict) and any(not math.isfinite(scales.get(a, 1.0)) for a in adapters):
+                return str(name)
+            own = name.rpartition(".")
+            if own[2] in adapters and any(not p.isfinite().all() for p in module.parameters()):
+                return str(own[0])
+    return None
 
 
 def image_paths(folder: str | Path) -> list[Path]:

@@ -43,6 +43,7 @@ def read_tokenizer(path: Path) -> Tokenizer:
 
 def tokenizer_beside(folder: Path) -> Tokenizer | None:
     """The tokenizer in a text encoder's folder, or in the one that stands beside it in a pipeline."""
+    folder = folder.absolute()  # the current one has no name otherwise
     for place in (folder, folder.with_name(folder.name.replace("text_encoder", "tokenizer"))):
         if (place / "tokenizer.json").is_file() or (place / "merges.txt").is_file():
             return read_tokenizer(place)
