@@ -28,6 +28,7 @@ MAY_CHANGE = {  # when a run goes on: what has no part in what a step does
     "save_every",
     "gradient_checkpointing",
     "tensorboard",
+    "kohya",
 }
 
 
