@@ -94,10 +94,10 @@ def test_without_an_anchor_the_best_suggestion_is_taken_and_told(files, tmp_path
     assert result.stderr.startswith("Anchor: 'cat' (cosine ")
     assert ", name)" in result.stderr
     assert "Warning: The anchor 'cat' is no nearer to '<my-cat>' than chance" in result.stderr
-    result = bake(files, "-o", tmp_path / "near.safetensors", file="near.safetensors")
+    result = bake(files, "-o", tmp_path / "near-1.safetensors", file="near.safetensors")
     assert result.stderr.startswith("Anchor: 'beach' (cosine 1.00, nearest). Others: ")
     assert "Warning" not in result.stderr
-    assert read(tmp_path / "near.safetensors").metadata["uncollapse.anchor"] == "beach"
+    assert read(tmp_path / "near-1.safetensors").metadata["uncollapse.anchor"] == "beach"
 
 
 def test_inspecting_a_file(files):

@@ -24,6 +24,7 @@ def bake(
     beta: o.Beta = None,
     norm_blend: o.NormBlend = None,
     tokenizer: o.Tokenizer = None,
+    stack: o.Stack = False,
     overwrite: o.Overwrite = False,
     json: o.Json = False,
 ) -> None:
@@ -33,12 +34,12 @@ def bake(
     Without --anchor the best suggestion is taken.
     """
     adjustment = Adjustment(alpha, BETA if beta is None and norm_blend is None else beta, norm_blend)
-    baking.check_output(output, overwrite)
+    baking.check_baked_output(output, overwrite)
     vocabularies = load_vocabularies([located(each)[0] for each in model], tokenizer or ())
     if anchor is None:
         anchor, notes = suggested_anchor(file, vocabularies)
         say(notes)
-    rows = baking.bake(file, output, vocabularies, anchor, adjustment, overwrite=overwrite)
+    rows = baking.bake(file, output, vocabularies, anchor, adjustment, overwrite=overwrite, stack=stack)
     if json:
         print_json({"output": str(output), "anchor": anchor, "vectors": [asdict(row) for row in rows]})
         return
