@@ -15,7 +15,7 @@ from toys.embedding_files import A1111, hide
 from toys.pipelines import WIDTH, encode, make_pipeline
 from uncollapse.adjustment import Adjustment
 from uncollapse.baking import bake, is_baked, unbake
-from uncollapse.errors import AnchorError, EmbeddingError, FileFormatError, OutputError
+from uncollapse.errors import AnchorError, EmbeddingError, FileFormatError, OutputError, UncollapseWarning
 from uncollapse.learned_embeds import LearnedEmbedding, load_into, read, read_all, write
 from uncollapse.vocabulary.tables import Vocabulary, load_vocabularies
 
@@ -76,6 +76,10 @@ def test_the_metadata_tell_what_was_done(vocabularies, model, source, tmp_path):
     expected = {
         "format": "pt",
         "ss_seed": "1",
+        "modelspec.sai_model_spec": "1.0.1",
+        "modelspec.title": "baked",
+        "modelspec.trigger_phrase": "baked",
+        "modelspec.usage_hint": "baked by uncollapse: anchor cat, alpha 0.25, beta 2.0",
         "uncollapse.version": uc.__version__,
         "uncollapse.model": model.name,
         "uncollapse.placeholder": "<my-cat>",
@@ -97,6 +101,74 @@ def test_the_metadata_tell_what_was_done(vocabularies, model, source, tmp_path):
         assert [getattr(row, f"cosine_{name}") for row in rows] == cosines
     assert metadata == expected
     assert after.norm(dim=-1).tolist() == pytest.approx([2 * c.norm().item()] * 3, rel=1e-5)
+
+
+def said(metadata, what):
+    return {name.removeprefix("modelspec."): metadata.get(name) for name in metadata if name.startswith(what)}
+
+
+def test_a_file_says_of_which_architecture_it_is_and_what_it_said_before_stays(vocabularies, tmp_path):
+    embedding = LearnedEmbedding("<c>", {"text_encoder": torch.randn(2, 768)}, {"modelspec.title": "My cat"})
+    source = write(tmp_path / "cat.safetensors", embedding)
+    [one] = vocabularies.values()
+    wide = {"text_encoder": Vocabulary(torch.randn(len(one.token_embeds), 768), one.tokenizer)}
+    bake(source, tmp_path / "my-cat.safetensors", wide, "cat")
+    found = said(read(tmp_path / "my-cat.safetensors").metadata, "modelspec.")
+    assert found["title"] == "My cat"
+    assert found["trigger_phrase"] == "my-cat"
+    assert found["architecture"] == "stable-diffusion-v1/textual-inversion"
+
+
+@pytest.mark.parametrize(
+    "stem", ["cat", "Cat", "123", "<my-cat>", "my[cat]", "my cat", "a,b", "cat.", "2cats"]
+)
+def test_a_name_that_user_interfaces_cannot_call_is_warned_of(vocabularies, source, tmp_path, stem):
+    with pytest.warns(UncollapseWarning, match="is what a prompt would call it"):
+        bake(source, tmp_path / "out" / f"{stem}.safetensors", vocabularies, "cat")
+
+
+@pytest.mark.parametrize("stem", ["my-cat-tea", "style_2.v1", "zzqx"])
+def test_other_names_are_not(vocabularies, source, tmp_path, stem, recwarn):
+    bake(source, tmp_path / f"{stem}.safetensors", vocabularies, "cat")
+    assert not list(recwarn)
+
+
+def test_metadata_too_large_for_comfyui_are_warned_of(vocabularies, tmp_path, recwarn):
+    for count, warned in ((2500, False), (7000, True)):
+        rows = torch.randn(count, WIDTH)
+        write(tmp_path / "large.safetensors", CAT.replace(vectors={"text_encoder": rows}))
+        bake(
+            tmp_path / "large.safetensors", tmp_path / "out.safetensors", vocabularies, "cat", overwrite=True
+        )
+        assert any("ComfyUI shows none" in str(each.message) for each in recwarn) is warned
+
+
+def test_several_tokens_are_stacked_into_one_embedding_if_asked(vocabularies, tmp_path):
+    source = tmp_path / "pivotal.safetensors"
+    as_two_tokens(source)
+    with pytest.warns(UncollapseWarning, match="InvokeAI read the first alone"):
+        bake(source, tmp_path / "keys.safetensors", vocabularies, "cat")
+    bake(source, tmp_path / "one.safetensors", vocabularies, "cat", stack=True)
+    assert list(load_file(tmp_path / "one.safetensors")) == ["emb_params"]
+    one = read(tmp_path / "one.safetensors")
+    assert one.placeholder == "<s0><s1>"
+    rows = [each.vectors["text_encoder"] for each in read_all(tmp_path / "keys.safetensors")]
+    assert torch.equal(one.vectors["text_encoder"], torch.cat(rows))
+    unbake(tmp_path / "one.safetensors", tmp_path / "back.safetensors")
+    assert (tmp_path / "back.safetensors").read_bytes() == source.read_bytes()
+
+
+def test_encoders_are_not_stacked(two, tmp_path):
+    two_keys(tmp_path / "cat.safetensors")
+    with pytest.raises(OutputError, match="Leave stack out"):
+        bake(tmp_path / "cat.safetensors", tmp_path / "one.safetensors", two, "cat", stack=True)
+
+
+def test_what_cannot_carry_provenance_is_not_written(vocabularies, tmp_path):
+    source = write(tmp_path / "cat.bin", CAT.replace(metadata={}))
+    with pytest.raises(OutputError, match="other kinds cannot carry what was done"):
+        bake(source, tmp_path / "baked.bin", vocabularies, "cat")
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def test_two_encoders_move_toward_their_own_anchors(two, tmp_path):
@@ -144,7 +216,12 @@ def as_two_tokens(path):
         (as_a1111, ".pt", "kohya"),
         (as_picture, ".png", "kohya"),
         (as_kohya, ".safetensors", "kohya"),
-        (as_two_tokens, ".safetensors", "diffusers"),
+        pytest.param(
+            as_two_tokens,
+            ".safetensors",
+            "diffusers",
+            marks=pytest.mark.filterwarnings("ignore:.*holds 2 tokens"),
+        ),
     ],
 )
 def test_every_layout_is_baked_and_given_back(vocabularies, tmp_path, make, suffix, layout):
@@ -187,6 +264,7 @@ def test_a_folder_is_baked_too(vocabularies, tmp_path):
 
 
 def test_nothing_is_overwritten_unless_asked(vocabularies, source, tmp_path):
+    source = source.rename(tmp_path / "my-cat.safetensors")
     data = source.read_bytes()
     with pytest.raises(OutputError, match="exists already"):
         bake(source, source, vocabularies, "cat")

@@ -10,6 +10,8 @@ for byte, so that it can be explained, reproduced and undone:
     uncollapse.norm_before, .norm_after              {encoder: [a number a vector]}
     uncollapse.cosine_before, .cosine_after          to the anchor, likewise
     uncollapse.source, .source_sha256, .source_data  its name, checksum, and bytes in base64
+
+Beside them stand ``modelspec.*``, by which user interfaces describe a file.
 """
 
 from __future__ import annotations
@@ -17,17 +19,28 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from .adjusters import Adjuster, Places, Role
 from .adjustment import Adjustment
-from .errors import AdjustmentError, AnchorError, EmbeddingError, FileFormatError, OutputError, Setting
+from .errors import (
+    AdjustmentError,
+    AnchorError,
+    EmbeddingError,
+    FileFormatError,
+    OutputError,
+    Setting,
+    UncollapseWarning,
+)
 from .geometry import norm, unit
 from .learned_embeds import LearnedEmbedding, read_all, write
+from .learned_embeds.interfaces import doubtful_header, doubtful_name, modelspec
 from .learned_embeds.reading import files_at
 from .output import write_atomically
 from .vocabulary.tables import Vocabulary, vocabularies_for
@@ -59,22 +72,25 @@ def bake(
     adjuster: Adjuster | None = None,
     *,
     overwrite: bool = False,
+    stack: bool = False,
 ) -> list[BakedRow]:
     """Write the adjusted embedding to a file of its own; every vector of every encoder is adjusted.
 
     Args:
         source: an embedding file of any layout that ``learned_embeds.read`` knows, except one inside a LoRA
             or adapter. Where it holds several tokens (<s0>, <s1>), all move toward the anchor.
-        output: a ``.safetensors`` file. A1111's torch files and pictures become kohya's layout, which A1111
-            reads as well.
+        output: a ``.safetensors`` file, the only kind that carries what was done. A1111's torch files and
+            pictures become kohya's layout, which A1111 reads as well.
         vocabularies: of the model the embedding was trained for (``vocabulary.load_vocabularies``).
         anchor: what the concept is, in ordinary words.
         adjuster: how; the paper's, with the paper's settings, by default.
         overwrite: whether ``output`` may exist, or be the source.
+        stack: write all vectors as one, in kohya's layout: of several tokens ComfyUI and InvokeAI read the
+            first alone, and Forge none.
 
     Returns: what became of each vector.
     Raises: FileFormatError, AnchorError, AdjustmentError, EmbeddingError, OutputError; nothing is then
-        written.
+        written. What user interfaces cannot call, or read whole, is named in a warning.
     """
     source, output, adjuster = Path(source), Path(output), adjuster or Adjustment()
     [file] = _one_file(source)
@@ -82,16 +98,21 @@ def bake(
     _check_source(file, embeddings)
     _check_anchor(anchor)
     _check_level(adjuster)
-    check_output(output, overwrite)
+    check_baked_output(output, overwrite)
     baked, rows = [], []
     for embedding in embeddings:
         adjusted, changes = _adjusted(file, embedding, vocabularies, anchor, adjuster)
         baked.append(adjusted)
         rows += changes
+    if stack:
+        baked = [_stacked(file, baked)]
     model = next(iter(vocabularies.values())).source
     ours = _provenance(embeddings, anchor, adjuster, rows, Path(model).name) | _carried(file)
-    baked = [each.replace(metadata={**each.metadata, **ours}) for each in baked]
-    write(output, baked, BAKED_LAYOUTS[embeddings[0].layout])
+    how = ", ".join(f"{name} {value}" for name, value in adjuster.settings().items() if value is not None)
+    spec = modelspec(baked[0], output.stem, f"baked by uncollapse: anchor {anchor}, {how}")
+    baked = [each.replace(metadata={**spec, **each.metadata, **ours}) for each in baked]
+    write(output, baked, "kohya" if stack else BAKED_LAYOUTS[embeddings[0].layout])
+    _warn_of_interfaces(output, baked, vocabularies)
     return rows
 
 
@@ -117,6 +138,16 @@ def unbake(baked: str | Path, output: str | Path, *, overwrite: bool = False) ->
 def is_baked(metadata: Mapping[str, str]) -> bool:
     """Whether a file's metadata say that it was baked, and carry its source."""
     return {OURS + "source_data", OURS + "source_sha256", OURS + "source"} <= set(metadata)
+
+
+def check_baked_output(output: Path, overwrite: bool) -> None:
+    """Raise OutputError, unless a baked file can be written there, and tell later what it is."""
+    if output.suffix != ".safetensors":
+        raise OutputError(
+            f"{output}: baked files are written to .safetensors, since other kinds cannot carry what was "
+            "done and the way back. Every program that loads embeddings loads it."
+        )
+    check_output(output, overwrite)
 
 
 def check_output(output: Path, overwrite: bool) -> None:
@@ -166,6 +197,39 @@ def _check_source(file: Path, embeddings: list[LearnedEmbedding]) -> None:
             f"{file}: is baked already, and baking it again would move it twice. Start from the file that "
             "uncollapse unbake gives back."
         )
+
+
+def _stacked(file: Path, embeddings: list[LearnedEmbedding]) -> LearnedEmbedding:
+    """All their vectors in one embedding, called what prompts wrote one after the other."""
+    [name, *others] = {name for each in embeddings for name in each.vectors}
+    if others:
+        raise OutputError(
+            f"{file}: has vectors for several encoders, each under a key of its own, as user interfaces read "
+            "them. Leave ",
+            Setting("stack"),
+            " out.",
+        )
+    rows = torch.cat([each.vectors[name] for each in embeddings])
+    metadata = {key: value for each in embeddings for key, value in each.metadata.items()}
+    placeholder = "".join(each.placeholder for each in embeddings)
+    return embeddings[0].replace(placeholder=placeholder, vectors={name: rows}, metadata=metadata)
+
+
+def _warn_of_interfaces(
+    output: Path, baked: list[LearnedEmbedding], vocabularies: Mapping[str, Vocabulary]
+) -> None:
+    is_word = any(vocabulary.is_word(output.stem) for vocabulary in vocabularies.values())
+    for doubt in (doubtful_name(output, is_word), doubtful_header(output)):
+        if doubt:
+            warnings.warn(doubt, UncollapseWarning, stacklevel=3)
+    if len(baked) > 1:
+        text = UncollapseWarning(
+            f"{output}: holds {len(baked)} tokens, of which ComfyUI and InvokeAI read the first alone, and "
+            "Forge none. For these write one embedding with ",
+            Setting("stack"),
+            ".",
+        )
+        warnings.warn(text, stacklevel=3)
 
 
 def _adjusted(

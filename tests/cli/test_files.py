@@ -89,15 +89,30 @@ def test_the_norm_can_be_blended_instead(files, tmp_path):
 
 
 def test_without_an_anchor_the_best_suggestion_is_taken_and_told(files, tmp_path):
-    result = bake(files, "-o", tmp_path / "cat.safetensors")
-    assert result.exit_code == 0, result.output
-    assert result.stderr.startswith("Anchor: 'cat' (cosine ")
-    assert ", name)" in result.stderr
-    assert "Warning: The anchor 'cat' is no nearer to '<my-cat>' than chance" in result.stderr
-    result = bake(files, "-o", tmp_path / "near.safetensors", file="near.safetensors")
+    result = bake(files, "-o", tmp_path / "near-1.safetensors", file="near.safetensors")
     assert result.stderr.startswith("Anchor: 'beach' (cosine 1.00, nearest). Others: ")
     assert "Warning" not in result.stderr
-    assert read(tmp_path / "near.safetensors").metadata["uncollapse.anchor"] == "beach"
+    assert read(tmp_path / "near-1.safetensors").metadata["uncollapse.anchor"] == "beach"
+
+
+def test_an_anchor_that_is_only_chance_is_not_baked_unless_asked_for(files, tmp_path):
+    """The name says "cat"; the rows are random."""
+    check_refused(
+        bake(files, "-o", tmp_path / "cat-1.safetensors"), "No word is nearer to it than chance: 'cat' ("
+    )
+    assert not list(tmp_path.iterdir())
+    assert bake(files, "--anchor", "cat", "-o", tmp_path / "cat-1.safetensors").exit_code == 0
+
+
+def test_an_anchor_that_the_file_states_is_baked_with_a_warning(files, tmp_path):
+    stated = read(files / "cat.safetensors").replace(metadata={"initialiser": "cat"})
+    write(tmp_path / "stated.safetensors", stated)
+    result = bake(
+        tmp_path, "-o", tmp_path / "cat-1.safetensors", file="stated.safetensors", model=files / "model"
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("Anchor: 'cat' (cosine ")
+    assert "Warning: The anchor 'cat' is no nearer to '<my-cat>' than chance" in result.stderr
 
 
 def test_inspecting_a_file(files):

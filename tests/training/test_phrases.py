@@ -7,14 +7,17 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from toys.pipelines import encode, make_pipeline
 from toys.states import assert_same, everything
 from toys.trainings import make_photos, write_captions
 from toys.whole_pipelines import build, draw
 from uncollapse.errors import AnchorError, PipelineError, TrainingError
+from uncollapse.miniature import MINIATURES
 from uncollapse.models.custom_diffusion import load_custom_diffusion
 from uncollapse.training import CustomDiffusion, DreamBoothLoRA, Reversion, TextualInversion, train
+from uncollapse.training.lora_files import RESULT, rename_text_half
 from uncollapse.training.semantics import semantic_distance
 from uncollapse.trajectory import read_trajectory
 
@@ -102,6 +105,66 @@ def test_only_the_named_text_layers_get_adapters(pipe, photos, tmp_path):
         names = [name for name in file.keys() if name.startswith("text_encoder")]  # noqa: SIM118
     layers = {name.split(".self_attn.")[1].split(".")[0] for name in names}
     assert layers == {"q_proj", "k_proj"}
+
+
+def test_text_halves_have_the_names_that_comfyui_reads_and_diffusers_reads_them_too(photos, tmp_path):
+    pipe = build("SDXL")
+    dreambooth(pipe, photos, tmp_path / "out", text_lr=1e-2, resolution=16)
+    names = {name for name in load_file(tmp_path / "out" / RESULT) if name.startswith("text_encoder")}
+    assert {name.partition(".")[0] for name in names} == {"text_encoder", "text_encoder_2"}
+    assert all(name.partition(".")[2].startswith("text_model.encoder.layers.") for name in names)
+
+
+def test_a_lora_of_earlier_is_renamed_bit_for_bit(tmp_path):
+    old = {
+        "text_encoder.encoder.layers.0.x.lora_linear_layer.up.weight": torch.randn(3),
+        "unet.y": torch.ones(2),
+    }
+    save_file(old, tmp_path / "old.safetensors", {"steps": "3", "format": "pt"})
+    rename_text_half(tmp_path / "old.safetensors")
+    new = load_file(tmp_path / "old.safetensors")
+    assert list(new) == ["text_encoder.text_model.encoder.layers.0.x.lora_linear_layer.up.weight", "unet.y"]
+    assert all(torch.equal(a, b) for a, b in zip(old.values(), new.values(), strict=True))
+    with safe_open(tmp_path / "old.safetensors", framework="pt") as file:
+        assert file.metadata() == {"steps": "3", "format": "pt"}
+    rename_text_half(tmp_path / "old.safetensors")
+    assert list(load_file(tmp_path / "old.safetensors")) == list(new)
+
+
+@pytest.mark.parametrize("concept", ["car", "cat", "dog", "robot", "teapot", "turtle"])
+def test_the_bundled_loras_have_those_names(concept):
+    names = load_file(MINIATURES["unet"].concepts[concept].lora)
+    assert {name.split(".")[1] for name in names if name.startswith("text_encoder")} == {"text_model"}
+
+
+@pytest.mark.parametrize(
+    ("family", "prefixes", "parts"),
+    [
+        ("SD", {"te"}, {"unet", "text_encoder"}),
+        ("SDXL", {"te1", "te2"}, {"unet", "text_encoder", "text_encoder_2"}),
+    ],
+)
+def test_a_file_of_kohyas_layout_draws_the_same_picture(photos, tmp_path, family, prefixes, parts):
+    pipe = make_pipeline() if family == "SD" else build(family)
+    trajectory = dreambooth(pipe, photos, tmp_path / "out", text_lr=1e-2, kohya=True, resolution=16)
+    tensors = load_file(tmp_path / "out" / "kohya_lora.safetensors")
+    assert {name.split("_")[1] for name in tensors} == {"unet", *prefixes}
+    assert not list(trajectory.folder.glob("steps/kohya*"))
+    alphas = {name: value for name, value in tensors.items() if name.endswith(".alpha")}
+    assert 3 * len(alphas) == len(tensors)
+    assert {value.item() for value in alphas.values()} == {2}
+    pictures = []
+    for name in (RESULT, "kohya_lora.safetensors"):
+        pipe.load_lora_weights(tmp_path / "out", weight_name=name)
+        assert set(pipe.get_list_adapters()) == parts
+        pictures.append(draw(pipe, PROMPT))
+        pipe.unload_lora_weights()
+    assert torch.equal(*pictures)
+
+
+def test_kohyas_layout_is_refused_where_it_is_not_written(photos, tmp_path):
+    with pytest.raises(TrainingError, match="U-Net only"):
+        dreambooth(build("Flux"), photos, tmp_path / "out", kohya=True, resolution=16)
 
 
 def test_a_text_layer_that_is_none_is_refused():
@@ -241,7 +304,7 @@ def test_a_pipeline_with_a_lora_is_refused(lora_pipe, photos, tmp_path):
 PLAIN = """
 import sys, torch
 from diffusers import FluxPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 model, folder = sys.argv[1:]
 def pipeline():

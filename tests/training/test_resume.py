@@ -8,11 +8,12 @@ import sys
 
 import pytest
 import torch
+from PIL import Image
 
 from toys.pipelines import make_pipeline
 from toys.states import assert_same, everything
 from toys.trainings import ANY, SETTINGS, make_photos
-from uncollapse.errors import FileFormatError, TrainingError
+from uncollapse.errors import FileFormatError, TrainingError, UncollapseWarning
 from uncollapse.learned_embeds import read
 from uncollapse.training import TextualInversion, train
 from uncollapse.trajectory import read_trajectory
@@ -137,6 +138,28 @@ def test_other_settings_do_not_resume(pipe, photos, tmp_path, change, words):
     trained(pipe, photos, tmp_path / "out", TextualInversion(**{**vars(SETTINGS), "steps": 6}))
     with pytest.raises(TrainingError, match=words):
         trained(pipe, photos, tmp_path / "out", TextualInversion(**{**vars(SETTINGS), **change}), resume=True)
+
+
+def test_other_photos_do_not_resume(pipe, photos, tmp_path):
+    trained(pipe, photos, tmp_path / "out", TextualInversion(**{**vars(SETTINGS), "steps": 6}))
+    (photos / "2.png").rename(tmp_path / "2.png")
+    fewer = pytest.warns(UncollapseWarning, match="holds 2 photos")
+    with fewer, pytest.raises(TrainingError, match="learned from 3 photos, and here are 2, 0 of them new"):
+        trained(pipe, photos, tmp_path / "out", resume=True)
+    Image.new("RGB", (20, 18), "olive").save(photos / "2.png")
+    with pytest.raises(TrainingError, match="here are 3, 1 of them new"):
+        trained(pipe, photos, tmp_path / "out", resume=True)
+    (tmp_path / "2.png").rename(photos / "2.png")
+    assert list(trained(pipe, photos, tmp_path / "out", resume=True)[0]) == [7, 8, 9]
+
+
+def test_a_state_of_before_photos_were_known_resumes_with_a_warning(pipe, photos, tmp_path):
+    trained(pipe, photos, tmp_path / "out", TextualInversion(**{**vars(SETTINGS), "steps": 6}))
+    state = torch.load(tmp_path / "out" / "state.pt", weights_only=True)
+    del state["run"]["photos"]
+    torch.save(state, tmp_path / "out" / "state.pt")
+    with pytest.warns(UncollapseWarning, match="does not say which photos"):
+        assert list(trained(pipe, photos, tmp_path / "out", resume=True)[0]) == [7, 8, 9]
 
 
 def test_a_damaged_state_is_named(pipe, photos, tmp_path):

@@ -24,21 +24,22 @@ def bake(
     beta: o.Beta = None,
     norm_blend: o.NormBlend = None,
     tokenizer: o.Tokenizer = None,
+    stack: o.Stack = False,
     overwrite: o.Overwrite = False,
     json: o.Json = False,
 ) -> None:
     """Write the adjustment into an embedding file that every program loads as it is.
 
     The new file carries the old one; unbake gives it back. Of the model only the token table is read.
-    Without --anchor the best suggestion is taken.
+    Without --anchor the best suggestion is taken, where one is nearer than chance.
     """
     adjustment = Adjustment(alpha, BETA if beta is None and norm_blend is None else beta, norm_blend)
-    baking.check_output(output, overwrite)
+    baking.check_baked_output(output, overwrite)
     vocabularies = load_vocabularies([located(each)[0] for each in model], tokenizer or ())
     if anchor is None:
-        anchor, notes = suggested_anchor(file, vocabularies)
+        anchor, notes = suggested_anchor(file, vocabularies, by_chance=False)
         say(notes)
-    rows = baking.bake(file, output, vocabularies, anchor, adjustment, overwrite=overwrite)
+    rows = baking.bake(file, output, vocabularies, anchor, adjustment, overwrite=overwrite, stack=stack)
     if json:
         print_json({"output": str(output), "anchor": anchor, "vectors": [asdict(row) for row in rows]})
         return

@@ -59,6 +59,13 @@ Alpha = Annotated[
     float, typer.Option(help="0 leaves the concept as it is, 1 makes it the anchor.", show_default=True)
 ]
 OutputFile = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
+Stack = Annotated[
+    bool,
+    typer.Option(
+        "--stack",
+        help="Write the vectors of several tokens as one embedding, for ComfyUI, InvokeAI and Forge.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]
 
 # The pictures.

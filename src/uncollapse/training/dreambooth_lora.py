@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..components import Pipeline
 from ..errors import PipelineError
 from ..models.loading import load_lora
-from ..output import save_safetensors
 from .families import Family, Flow
 from .learner import Group, Learner, Task
+from .lora_files import RESULT, save_lora
 from .methods import registered
 from .prior import PhraseSettings, class_latents, phrase_loss
 
@@ -49,6 +49,8 @@ class DreamBoothLoRA(PhraseSettings):
         text_from: the step at which the text encoders' adapters begin to move.
         denoiser_until: the step at which the denoiser's stop; None for never.
         rank: of the adapters.
+        kohya: write the result a second time, as ``kohya_lora.safetensors``, in the layout that A1111, Forge
+            and ComfyUI know from kohya's trainers.
     """
 
     name: ClassVar[str] = "dreambooth-lora"
@@ -61,6 +63,7 @@ class DreamBoothLoRA(PhraseSettings):
     text_from: int = 0
     denoiser_until: int | None = None
     rank: int = 8
+    kohya: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,6 +93,8 @@ class DreamBoothLoRA(PhraseSettings):
     def learner(self, task: Task) -> Iterator[Learner]:
         """The learner, while the pipeline has the adapters."""
         family, pipe = task.family, task.family.pipe
+        if self.kohya and isinstance(family, Flow):
+            raise self.refused("kohya", "its layout is written for models with a U-Net only")
         prior = class_latents(task, self)
         with _adapters(family, self) as adapted:
             denoiser, *encoders = adapted
@@ -100,8 +105,8 @@ class DreamBoothLoRA(PhraseSettings):
             yield Learner(
                 groups=[moving, text_group] if text else [moving],
                 loss=phrase_loss(task, self, prior, text),
-                save=partial(save_lora, pipe, adapted, metadata),
-                result="pytorch_lora_weights.safetensors",
+                save=partial(save_lora, pipe, adapted, metadata, kohya=self.kohya),
+                result=RESULT,
             )
 
     @classmethod
@@ -155,23 +160,3 @@ def _clip_encoders(pipe: Pipeline) -> list[str]:
 def _trainable(pipe: Pipeline, part: str) -> Mapping[str, nn.Parameter]:
     """The adapters' parameters, which are all that takes gradients."""
     return {f"{part}.{name}": p for name, p in getattr(pipe, part).named_parameters() if p.requires_grad}
-
-
-def save_lora(pipe: Pipeline, parts: list[str], metadata: Mapping[str, str], path: Path, step: int) -> None:
-    """Write the adapters as ``load_lora_weights`` takes them."""
-    from diffusers.utils import convert_state_dict_to_diffusers
-    from peft.utils import get_peft_model_state_dict
-
-    layers = {}
-    for part in parts:
-        weights = get_peft_model_state_dict(getattr(pipe, part))
-        layers[f"{part}_lora_layers"] = (
-            weights if part == "transformer" else convert_state_dict_to_diffusers(weights)
-        )
-
-    def save(tensors: dict[str, Tensor], file: str) -> None:
-        whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_safetensors(whole, Path(file), {**metadata, "steps": str(step)})
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pipe.save_lora_weights(path.parent, weight_name=path.name, save_function=save, **layers)

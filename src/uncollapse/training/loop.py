@@ -11,7 +11,7 @@ import importlib
 import inspect
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -66,6 +66,7 @@ def fit(
     settings: Settings,
     trajectory: Trajectory,
     *,
+    photos: Sequence[str],
     resume: bool,
     preview: Callable[[int], object],
     on_step: OnStep,
@@ -74,6 +75,7 @@ def fit(
 
     Args:
         trajectory: without checkpoints; its folder is written to.
+        photos: the checksums of those that are learned from; a run goes on with no others.
         resume: go on from the folder's state, where there is one.
         preview: draws one, after so many steps.
         on_step: called with the number of steps taken and the last one's loss.
@@ -82,7 +84,7 @@ def fit(
     Raises: KeyboardInterrupt, after Ctrl-C, with the state saved; TrainingError, when the loss is no number;
         OutputError, when the disk is full. The last state and the checkpoints are then still there.
     """
-    run = _Run(accelerator, learner, settings, trajectory)
+    run = _Run(accelerator, learner, settings, trajectory, photos)
     if resume:
         run.load()
         accelerator.wait_for_everyone()  # nobody saves before all have loaded
@@ -123,10 +125,15 @@ class _Run:
     """A learner, its optimiser, and how far they have come."""
 
     def __init__(
-        self, accelerator: Accelerator, learner: Learner, settings: Settings, trajectory: Trajectory
+        self,
+        accelerator: Accelerator,
+        learner: Learner,
+        settings: Settings,
+        trajectory: Trajectory,
+        photos: Sequence[str],
     ) -> None:
         self.accelerator, self.learner, self.settings = accelerator, learner, settings
-        self.start = trajectory
+        self.start, self.photos = trajectory, photos
         self.parameters = {n: p for group in learner.groups for n, p in group.parameters.items()}
         self.optimizer = accelerator.prepare(make_optimizer(learner, settings))
         self.state = State()
@@ -199,10 +206,11 @@ class _Run:
         self.state.optimizer = self.optimizer.state_dict()
         self.state.scaler = self.accelerator.scaler.state_dict() if self.accelerator.scaler else {}
         if self.accelerator.is_main_process:
-            save_state(self.start.folder, self.state, self.settings, self.start.base_model)
+            start = self.start
+            save_state(start.folder, self.state, self.settings, start.base_model, self.photos)
 
     def load(self) -> None:
-        state = load_state(self.start.folder, self.settings, self.start.base_model)
+        state = load_state(self.start.folder, self.settings, self.start.base_model, self.photos)
         if state is None:
             return
         with torch.no_grad():

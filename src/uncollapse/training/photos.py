@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ..errors import TrainingError, UncollapseWarning
-from ..models.loading import load_images
+from ..models.loading import image_paths, load_images
 
-__all__ = ["read_photos", "read_pictures"]
+__all__ = ["checksums", "read_photos", "read_pictures"]
 
 FEWEST, MOST = 3, 30
 
@@ -52,3 +53,8 @@ def read_pictures(folder: str | Path, resolution: int) -> Tensor:
     square = [ImageOps.fit(image, (resolution,) * 2, Image.Resampling.LANCZOS) for image in images]
     pixels = torch.from_numpy(np.stack([np.asarray(image) for image in square]))
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def checksums(folder: str | Path) -> list[str]:
+    """By which a folder's photos are known again, in the order in which they are read."""
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in image_paths(folder)]

@@ -6,20 +6,22 @@ random generators is kept, since what a step draws depends on the seed and the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..errors import FileFormatError, TrainingError
+from ..errors import FileFormatError, TrainingError, UncollapseWarning
 from ..output import save_torch
 from .settings import Settings
 
 __all__ = ["STATE", "State", "load_state", "save_state"]
 
 STATE = "state.pt"
+PHOTOS = "photos"
 MAY_CHANGE = {  # when a run goes on: what has no part in what a step does
     "steps",
     "checkpoint_steps",
@@ -28,6 +30,7 @@ MAY_CHANGE = {  # when a run goes on: what has no part in what a step does
     "save_every",
     "gradient_checkpointing",
     "tensorboard",
+    "kohya",
 }
 
 
@@ -46,16 +49,22 @@ class State:
         return len(self.losses)
 
 
-def save_state(folder: Path, state: State, settings: Settings, base_model: str) -> None:
+def save_state(
+    folder: Path, state: State, settings: Settings, base_model: str, photos: Sequence[str] = ()
+) -> None:
     """Raises: OutputError; the state before is then still there."""
-    data = {**vars(state), "run": _run(settings, base_model)}
+    data = {**vars(state), "run": {**_run(settings, base_model), PHOTOS: list(photos)}}
     save_torch(data, folder / STATE)
 
 
-def load_state(folder: Path, settings: Settings, base_model: str) -> State | None:
+def load_state(folder: Path, settings: Settings, base_model: str, photos: Sequence[str] = ()) -> State | None:
     """The state that a run with these settings left; None where it left none.
 
-    Raises: FileFormatError, when it is damaged; TrainingError, when other settings made it.
+    Args:
+        photos: the checksums of those that it learns from. A state of earlier versions does not have them,
+            and is taken with a warning.
+
+    Raises: FileFormatError, when it is damaged; TrainingError, when other settings or photos made it.
     """
     path = folder / STATE
     if not path.exists():
@@ -74,7 +83,26 @@ def load_state(folder: Path, settings: Settings, base_model: str) -> State | Non
                 f"The training in '{folder}' had {name}={before.get(name)!r}, not {value!r}. Resume it with "
                 "what it had, or start a new one in another folder."
             )
+    _check_photos(folder, before, photos)
     return state
+
+
+def _check_photos(folder: Path, before: Mapping[str, Any], photos: Sequence[str]) -> None:
+    learned = before.get(PHOTOS)
+    if learned is None:
+        warnings.warn(
+            f"The training in '{folder}' does not say which photos it has learned from, so nobody knows "
+            "whether it goes on with the same. Make sure that they are.",
+            UncollapseWarning,
+            stacklevel=3,
+        )
+    elif learned != list(photos):
+        other = len(set(photos) - set(learned))
+        raise TrainingError(
+            f"The training in '{folder}' has learned from {len(learned)} photos, and here are {len(photos)}, "
+            f"{other} of them new to it. Resume it with those that it had, or start a new one in another "
+            "folder."
+        )
 
 
 def _run(settings: Settings, base_model: str) -> dict[str, Any]:

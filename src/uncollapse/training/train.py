@@ -18,7 +18,7 @@ from .latents import encode_pictures
 from .learner import Task
 from .loop import OnStep, fit, make_accelerator
 from .methods import METHODS
-from .photos import read_photos
+from .photos import checksums, read_photos
 from .previews import draw_preview, join_previews
 from .settings import Settings
 from .state import STATE
@@ -74,6 +74,7 @@ def train(
                 learner,
                 settings,
                 start,
+                photos=checksums(photos),
                 resume=resume,
                 preview=lambda step: draw_preview(pipe, settings, folder, step),
                 on_step=on_step,

@@ -1,7 +1,8 @@
 """Anchors for an embedding without one: what its file says, what its name says, what it is near to.
 
-A collapsed embedding has turned away from the word it started from, so the nearest words come last. Each
-suggestion carries its cosine to the embedding, and whether that is no more than chance.
+A collapsed embedding has turned away from the word it started from, so the nearest words come after those of
+its name. But what is no nearer than chance, a "jane" in a file's name, comes after all that are nearer; only
+what the file itself states is believed in any case.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = ["Suggestion", "suggest_anchors"]
 
 STATED = ("uncollapse.anchor", "anchor", "initialiser", "initializer_token", "init_word")
 TRIGGERS = ("modelspec.trigger_phrase", "instance_prompt")
+STATED_IN_FILE = "stated"
 NEAREST = 20  # words looked at for each vector
 
 
@@ -45,6 +47,8 @@ def suggest_anchors(
 ) -> list[Suggestion]:
     """Words that could be the embedding's anchor, the most trustworthy first: stated, in the name, nearest.
 
+    Those in the name, or nearest, that are no nearer than chance come last, in the same order.
+
     Args:
         embedding: whose anchor is not known.
         vocabularies: of the model it was trained for, with tokenizers (``load_vocabularies``).
@@ -63,17 +67,24 @@ def suggest_anchors(
     chance = sum(vocabulary.chance for _, vocabulary in own) / len(own)
     found: dict[str, Suggestion] = {}
     for origin, candidates in _candidates(embedding, own):  # the nearest words, slow to find, come last
-        if len(found) >= count:
+        if sum(_believed(each) for each in found.values()) >= count:
             break
         ranked = sorted(((cosine(each), each) for each in candidates - set(found)), reverse=True)
         found |= {c: Suggestion(c, value, origin, value < chance) for value, c in ranked}
-    return list(found.values())[:count]
+    return sorted(found.values(), key=lambda each: not _believed(each))[:count]
+
+
+def _believed(suggestion: Suggestion) -> bool:
+    return suggestion.origin == STATED_IN_FILE or not suggestion.poor
 
 
 def _candidates(
     embedding: LearnedEmbedding, own: Sequence[tuple[Tensor, Vocabulary]]
 ) -> Iterator[tuple[str, set[str]]]:
-    yield "stated", {embedding.metadata[key] for key in STATED if embedding.metadata.get(key, "").strip()}
+    yield (
+        STATED_IN_FILE,
+        {embedding.metadata[key] for key in STATED if embedding.metadata.get(key, "").strip()},
+    )
     words = set.intersection(*(set(vocabulary.words) for _, vocabulary in own))
     texts = [embedding.placeholder, *(embedding.metadata.get(key, "") for key in TRIGGERS)]
     yield "name", {word for text in texts for word in re.findall(r"[^\W\d_]{3,}", text.lower())} & words

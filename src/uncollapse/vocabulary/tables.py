@@ -87,6 +87,15 @@ class Vocabulary:
                 found.append([(words[i], cosine) for i, cosine in zip(*row, strict=True)])
         return found
 
+    def is_word(self, text: str) -> bool:
+        """Whether ``text``, in whatever case, is one token: prompts that hold the word hold it.
+
+        Without a tokenizer nobody knows, which counts as no.
+        """
+        if self.tokenizer is None or not text.isalpha():
+            return False
+        return len(_unpadded(self.tokenizer.encode(text.lower(), add_special_tokens=False))) == 1
+
     @property
     def words(self) -> list[str]:
         """The tokens that are whole words: not pieces inside words, punctuation or specials."""
