@@ -26,7 +26,7 @@ from ..geometry import norm, unit
 from ..learned_embeds import LearnedEmbedding
 from ..learned_embeds.embedding import match_encoders
 from .tokenizers import CalledTokenizer, read_tokenizer, tokenizer_beside, tokenizer_for
-from .words import whole_words
+from .words import unpadded, whole_words
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -94,7 +94,7 @@ class Vocabulary:
         """
         if self.tokenizer is None or not text.isalpha():
             return False
-        return len(_unpadded(self.tokenizer.encode(text.lower(), add_special_tokens=False))) == 1
+        return len(unpadded(self.tokenizer.encode(text.lower(), add_special_tokens=False))) == 1
 
     @property
     def words(self) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-__all__ = ["whole_words"]
+__all__ = ["unpadded", "whole_words"]
 
 
 def whole_words(tokenizer: Tokenizer, rows: int) -> dict[str, int]:
@@ -24,7 +24,7 @@ def whole_words(tokenizer: Tokenizer, rows: int) -> dict[str, int]:
     candidates = [(word, i) for token, i in in_order if (word := _as_typed(token))]
     encoded = tokenizer.encode_batch([word for word, _ in candidates], add_special_tokens=False)
     reached = zip(candidates, encoded, strict=True)
-    return {word.strip(): i for (word, i), encoding in reached if _unpadded(encoding) == [i]}
+    return {word.strip(): i for (word, i), encoding in reached if unpadded(encoding) == [i]}
 
 
 def _as_typed(token: str) -> str | None:
@@ -41,6 +41,6 @@ def _as_typed(token: str) -> str | None:
     return text if text.strip().isalpha() and len(text.strip()) > 1 else None
 
 
-def _unpadded(encoding: Encoding) -> list[int]:
+def unpadded(encoding: Encoding) -> list[int]:
     """A tokenizer that a pipeline has used still pads, as it did there."""
     return [i for i, own in zip(encoding.ids, encoding.attention_mask, strict=True) if own]
