@@ -148,6 +148,13 @@ def test_a_folder_without_images_or_with_a_broken_one_is_named(tmp_path):
         load_images(tmp_path)
 
 
+def test_a_name_that_is_too_long_names_nothing(pipe):
+    with pytest.raises(PipelineError, match="no model at"):
+        load_pipeline("a" * 300)
+    with pytest.raises(FileFormatError, match="no LoRA at"):
+        load_lora(pipe, "a" * 300)
+
+
 def test_a_hub_id_that_cannot_be_had_is_one_sentence():
     with pytest.raises(PipelineError, match=r"'nobody/nothing' does not load") as error:
         load_pipeline("nobody/nothing")

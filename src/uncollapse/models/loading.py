@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..admission import is_there, reason
 from ..components import Pipeline
 from ..errors import FileFormatError, PipelineError, PlaceholderError, Setting
 from ..placeholders import mentions
@@ -131,9 +132,10 @@ def load_images(folder: str | Path) -> list[Image]:
         try:
             with Image.open(path) as image:
                 images.append(ImageOps.exif_transpose(image).convert("RGB"))
-        except (OSError, SyntaxError) as error:
-            reason = first_line(error)
-            raise FileFormatError(f"'{path}' cannot be read as an image: {reason} Take it out.") from error
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise FileFormatError(
+                f"'{path}' cannot be read as an image: {reason(error)} Take it out."
+            ) from error
     return images
 
 
@@ -178,7 +180,7 @@ def first_line(error: BaseException) -> str:
 def _existing(source: str | Path, kind: str) -> str:
     """``source`` as it stands if it is there or could be a hub id; an error otherwise."""
     path = Path(source).expanduser()
-    if path.exists():
+    if is_there(path):
         return str(path)
     if HUB_ID.fullmatch(str(source)) and path.suffix not in WEIGHT_SUFFIXES:
         return str(source)
