@@ -7,7 +7,6 @@ and ``merges.txt``. Neither diffusers nor transformers is imported.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from .. import anchors
+from ..admission import check_tensors, is_there, json_from, reason, text_from, torch_from
 from ..components import ONLY, Pipeline, encoder_name, encoders_of, token_table
 from ..components.names import BY_WIDTH
 from ..errors import FileFormatError, PipelineError, Setting
@@ -65,6 +65,13 @@ class Vocabulary:
         Raises: AnchorError; FileFormatError, without a tokenizer.
         """
         ids = anchors.anchor_token_ids(_Tokenizer(self._needed_tokenizer()), anchor)
+        if max(ids) >= len(self.token_embeds):
+            raise FileFormatError(
+                f"'{self.source}' has {len(self.token_embeds)} tokens, and '{anchor}' is the tokenizer's "
+                f"{max(ids)}: they are not of one model. Give the model's own with ",
+                Setting("tokenizer"),
+                ".",
+            )
         return anchors.anchor_vector(self.token_embeds, ids)
 
     def nearest(self, rows: Tensor, count: int) -> list[list[tuple[str, float]]]:
@@ -101,8 +108,9 @@ class Vocabulary:
         """The rows of words; each word is tokenised, so that none is listed that no prompt would reach."""
         tokenizer = self._needed_tokenizer()
         vocab = tokenizer.get_vocab(with_added_tokens=False)
-        in_order = sorted(vocab.items(), key=lambda item: item[1])[: len(self.token_embeds)]
-        candidates = [(word, i) for token, i in in_order if (word := _word(token))]
+        in_order = sorted(vocab.items(), key=lambda item: item[1])
+        known = [(token, i) for token, i in in_order if i < len(self.token_embeds)]
+        candidates = [(word, i) for token, i in known if (word := _word(token))]
         encoded = tokenizer.encode_batch([word for word, _ in candidates], add_special_tokens=False)
         reached = zip(candidates, encoded, strict=True)
         return {word.strip(): i for (word, i), encoding in reached if _unpadded(encoding) == [i]}
@@ -223,7 +231,7 @@ Table = tuple[
 
 
 def _tables(path: Path) -> list[Table]:
-    if not path.exists():
+    if not is_there(path):
         raise PipelineError(
             f"There is no model at '{path}'. Give a pipeline's or text encoder's folder, or a .safetensors "
             "file."
@@ -257,9 +265,9 @@ def _tables_of_pipeline(path: Path, encoders: list[Path]) -> list[Table]:
 
 def _model_type(folder: Path) -> str:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json_from(text_from(folder / "config.json"))
         return str(config.get("model_type", ""))
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return ""
 
 
@@ -283,14 +291,16 @@ def _tables_in_file(file: Path) -> dict[str, Tensor]:
                 for key in filter(TABLE.fullmatch, opened.keys()):
                     found.setdefault(_encoder_of(key), opened.get_tensor(key))
         else:
-            weights = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+            weights = torch_from(file, mmap=True)
             for key in filter(TABLE.fullmatch, weights):
                 found.setdefault(_encoder_of(key), weights[key])
     except Exception as error:  # each library has its own family of errors for a damaged file
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise FileFormatError(
-            f"'{file}' cannot be read as a model's weights: {reason[:200]} Give a .safetensors file."
+            f"'{file}' cannot be read as a model's weights: {reason(error)} Give a .safetensors file."
         ) from error
+    check_tensors(found, file)
+    if any(not isinstance(table, Tensor) or table.ndim != 2 for table in found.values()):
+        raise FileFormatError(f"'{file}': its token table is no matrix. Give a model's text encoder.")
     return found
 
 
