@@ -136,6 +136,11 @@ def test_odd_configs_leave_an_encoder_the_name_of_its_folder(tmp_path, table):
         assert len(load_vocabularies(tmp_path)) == 2
 
 
+def test_a_hub_id_is_said_not_to_be_looked_up():
+    with pytest.raises(PipelineError, match=r"no model at 'owner/name'.*hub id"):
+        load_vocabularies("owner/name")
+
+
 def test_a_table_shorter_than_the_vocabulary_is_named(table):
     tokenizer = make_tokenizer().backend_tokenizer
     short = Vocabulary(table[:3], tokenizer, "short")

@@ -44,6 +44,10 @@ def load_pipeline(
 
     name = _existing(model, "model")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise PipelineError(
+            "There is no CUDA device here that torch can use. Leave out ", Setting("device"), "."
+        )
     dtype = dtype or (torch.float16 if device.startswith("cuda") else torch.float32)
     if Path(name).exists() and not (Path(name) / "model_index.json").is_file():
         raise PipelineError(
@@ -114,6 +118,8 @@ def image_paths(folder: str | Path) -> list[Path]:
 
     Raises: FileFormatError, for a folder that holds none.
     """
+    if not is_there(Path(folder)):
+        raise FileFormatError(f"There is no folder at '{folder}'. Give a folder of photos.")
     paths = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise FileFormatError(f"'{folder}' holds no PNG, JPEG or WebP image. Give a folder of photos.")

@@ -234,7 +234,7 @@ def _tables(path: Path) -> list[Table]:
     if not is_there(path):
         raise PipelineError(
             f"There is no model at '{path}'. Give a pipeline's or text encoder's folder, or a .safetensors "
-            "file."
+            "file, on this machine: nothing is downloaded by its hub id here."
         )
     if path.is_file():
         found = _tables_in_file(path)
