@@ -73,6 +73,8 @@ def test_the_check_names_a_file_in_the_way(tmp_path):
 def test_the_check_finds_a_folder_that_takes_no_files():
     with pytest.raises(OutputError, match="Cannot write to"):
         check_writable(Path("/proc/uncollapse"))
+    with pytest.raises(OutputError, match="File name too long"):
+        check_writable(Path("a" * 300))
 
 
 def test_json_has_null_for_what_it_cannot_say(tmp_path):

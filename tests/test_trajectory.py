@@ -65,6 +65,10 @@ def test_a_folder_without_one(tmp_path):
         (lambda d: d["checkpoints"][0].pop("loss"), "loss"),
         (lambda d: d["checkpoints"][0].update(norm="long"), "norm"),
         (lambda d: d["checkpoints"][0].update(step=-1), "step"),
+        (lambda d: d["checkpoints"][-1].update(step=10**400), "step"),
+        (lambda d: d["checkpoints"][0].update(loss=10**400), "loss"),
+        (lambda d: d["checkpoints"][0].update(norm=[0] * 10**6), "norm"),
+        (lambda d: d["checkpoints"][0].update(file="a" * 300), "not there"),
         (lambda d: d["checkpoints"][0].update(file="/etc/passwd"), "inside the folder"),
         (lambda d: d["checkpoints"][0].update(file="../a.safetensors"), "inside the folder"),
         (lambda d: d["checkpoints"][0].update(file="gone.safetensors"), "not there"),
@@ -75,11 +79,12 @@ def test_what_is_wrong_is_said(trajectory, tmp_path, change, words):
     data = json.loads(path.read_text(encoding="utf-8"))
     change(data)
     path.write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(FileFormatError, match=words):
+    with pytest.raises(FileFormatError, match=words) as error:
         read_trajectory(tmp_path)
+    assert len(str(error.value)) < 1000
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00", "[" * 10**5, '{"a": ' * 10**5])
 def test_a_damaged_manifest_is_named(tmp_path, text):
     (tmp_path / NAME).write_text(text, encoding="utf-8")
     with pytest.raises(FileFormatError, match=NAME):

@@ -96,7 +96,7 @@ def check_tensors(value: Any, file: Path, depth: int = 0) -> None:
                 "Download or export it again."
             )
     elif depth < DEEPEST and isinstance(value, Mapping | torch.nn.ParameterDict | list | tuple):
-        inner = value if isinstance(value, list | tuple) else entries_of(value, str(file)).values()
+        inner = value if isinstance(value, list | tuple) else _items(value, str(file)).values()
         for each in inner:
             check_tensors(each, file, depth + 1)
 
@@ -106,15 +106,19 @@ def entries_of(value: Any, what: str) -> dict[str, Any]:
 
     Raises: FileFormatError, for what is none, or a broken one.
     """
+    entries = _items(value, what)
+    if not all(isinstance(key, str) for key in entries):
+        raise FileFormatError(f"{what}: has keys that are no texts, so it is no file of an embedding.")
+    return entries
+
+
+def _items(value: Any, what: str) -> dict[Any, Any]:
     try:
-        entries = dict(value.items())
+        return dict(value.items())
     except Exception as error:  # a ParameterDict of a damaged file lacks any of its parts
         raise FileFormatError(
             f"{what}: is a {type(value).__name__} where a dictionary of tensors belongs."
         ) from error
-    if not all(isinstance(key, str) for key in entries):
-        raise FileFormatError(f"{what}: has keys that are no texts, so it is no file of an embedding.")
-    return entries
 
 
 def reason(error: BaseException) -> str:

@@ -40,7 +40,10 @@ def check_writable(folder: Path) -> None:
 
     Raises: OutputError.
     """
-    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    try:
+        nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    except OSError as error:  # a name that is too long
+        raise _refused(folder, error) from error
     if not nearest.is_dir():
         raise OutputError(
             f"Cannot write to '{folder}': '{nearest}' is a file. Give another folder with ",

@@ -15,12 +15,12 @@ The files are ordinary ones, each of its method: an embedding (``learned_embeds.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from .admission import is_there, json_from, reason, text_from
 from .errors import FileFormatError
 from .output import save_json
 
@@ -30,6 +30,8 @@ NAME = "trajectory.json"
 FORMAT = 1
 TEXTS = ("method", "placeholder", "class_word", "base_model")
 NUMBERS = ("loss", "norm", "cosine")
+LARGEST = 1e300  # of numbers; beyond it figures cannot be drawn
+LATEST = 10**9  # step
 
 
 @dataclass(frozen=True)
@@ -109,11 +111,11 @@ def read_trajectory(folder: str | Path) -> Trajectory:
         trajectory = _parsed(path.parent, data)
     except (KeyError, TypeError, ValueError) as error:
         raise FileFormatError(
-            f"{path}: is damaged or no manifest of a training: {error}. Give the folder that "
+            f"{path}: is damaged or no manifest of a training: {reason(error)} Give the folder that "
             "'uncollapse train' wrote to."
         ) from error
     for checkpoint in trajectory.checkpoints:
-        if not trajectory.path(checkpoint).exists():
+        if not is_there(trajectory.path(checkpoint)):
             raise FileFormatError(
                 f"{path}: lists '{checkpoint.file}', which is not there. Keep the manifest and its files "
                 "together."
@@ -123,7 +125,7 @@ def read_trajectory(folder: str | Path) -> Trajectory:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json_from(text_from(path))
     except OSError as error:
         raise FileFormatError(
             f"'{path.parent}' holds no trajectory: there is no readable {NAME}. Give the folder that "
@@ -131,7 +133,7 @@ def _load(path: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise FileFormatError(
-            f"{path}: is damaged: it is no JSON ({error}). Train again, or restore the file."
+            f"{path}: is damaged: it is no JSON: {reason(error)} Train again, or restore the file."
         ) from error
     if not isinstance(data, dict):
         raise FileFormatError(
@@ -158,12 +160,12 @@ def _parsed(folder: Path, data: Mapping[str, Any]) -> Trajectory:
 
 def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:
     step, file = entry["step"], entry["file"]
-    if not isinstance(step, int) or step < 0:
+    if not isinstance(step, int) or not 0 <= step < LATEST:
         raise ValueError(f"a step is {step!r}")
     if not isinstance(file, str) or PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
         raise ValueError(f"the file of step {step} is {file!r}, not a path inside the folder")
     numbers = {name: entry[name] for name in NUMBERS}
     for name, value in numbers.items():
-        if not (value is None or isinstance(value, int | float)):
+        if value is not None and (not isinstance(value, int | float) or abs(value) > LARGEST):
             raise ValueError(f"the {name} of step {step} is {value!r}")
     return Checkpoint(step, file, **numbers)

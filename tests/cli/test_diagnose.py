@@ -30,6 +30,12 @@ def test_an_embedding_file(diagnosed, tmp_path):
     assert len(saved["tokens"]) == 2
 
 
+def test_a_file_that_is_not_there_is_said_to_be_missing(diagnosed, tmp_path):
+    result = run(tmp_path / "nothere.pt", "--model", diagnosed / "model", "-o", tmp_path)
+    assert result.exit_code == 2
+    assert "nothere.pt: no such file" in result.stderr
+
+
 def test_a_folder_of_embeddings(diagnosed, tmp_path):
     result = run(diagnosed / "embeddings", "--model", diagnosed / "model", "--json", "-o", tmp_path)
     assert result.exit_code == 0, result.output

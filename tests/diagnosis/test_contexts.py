@@ -4,6 +4,7 @@ import json
 import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -93,6 +94,11 @@ def test_a_file_that_cannot_be_read(tmp_path):
     (tmp_path / "picture.txt").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(FileFormatError, match="no UTF-8 text"):
         read_contexts(tmp_path / "picture.txt", "dog")
+
+
+def test_a_file_without_end_is_read_to_a_limit():
+    with pytest.raises(FileFormatError, match="longer than 4 MiB"):
+        read_contexts(Path("/dev/zero"), "dog")
 
 
 def test_sentences_that_an_encoder_would_cut_off(tmp_path):

@@ -148,6 +148,21 @@ def test_a_folder_without_images_or_with_a_broken_one_is_named(tmp_path):
         load_images(tmp_path)
 
 
+def test_a_missing_device_or_folder_is_named_as_such(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(PipelineError, match="no CUDA device here"):
+        load_pipeline(folder, device="cuda:0")
+    with pytest.raises(FileFormatError, match="There is no folder at"):
+        load_images(tmp_path / "nothere")
+
+
+def test_a_name_that_is_too_long_names_nothing(pipe):
+    with pytest.raises(PipelineError, match="no model at"):
+        load_pipeline("a" * 300)
+    with pytest.raises(FileFormatError, match="no LoRA at"):
+        load_lora(pipe, "a" * 300)
+
+
 def test_a_hub_id_that_cannot_be_had_is_one_sentence():
     with pytest.raises(PipelineError, match=r"'nobody/nothing' does not load") as error:
         load_pipeline("nobody/nothing")

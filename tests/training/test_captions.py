@@ -35,6 +35,7 @@ def test_what_other_tools_write_is_read(photos):
         ('{"file_name": "2.png"', FileFormatError, "is not like"),
         ('{"file_name": "2.png"}', FileFormatError, "is not like"),
         ('["2.png"]', FileFormatError, "is not like"),
+        ("[" * 10**5, FileFormatError, "is not like"),
         ('{"file_name": "2.png", "text": 3}', FileFormatError, "must be texts"),
         ('{"file_name": "7.png", "text": "a cat <R> a hat"}', FileFormatError, "'7.png' is no photo"),
         ('{"file_name": "1.png", "text": "a cat <R> a hat"}', FileFormatError, "had a prompt already"),

@@ -169,6 +169,30 @@ def test_a_damaged_state_is_named(pipe, photos, tmp_path):
         trained(pipe, photos, tmp_path / "out", resume=True)
 
 
+def test_a_state_of_another_shape_is_named(pipe, photos, tmp_path):
+    file = tmp_path / "out" / "state.pt"
+    settings = TextualInversion(**{**vars(SETTINGS), "steps": 3, "checkpoint_steps": (3,)})
+    trained(pipe, photos, tmp_path / "out", settings)
+    whole = torch.load(file, weights_only=True)
+    name = next(iter(whole["parameters"]))
+    for change in (
+        {"losses": ["a"] * 3},
+        {"losses": 3},
+        {"checkpoints": [{"step": 3}]},
+        {"parameters": {}},
+        {"parameters": {name: torch.zeros(1)}},  # which copy_ would spread over all
+        {"parameters": {name: whole["parameters"][name] * torch.nan}},
+        {"parameters": [1]},
+        {"optimizer": {}},
+        {"optimizer": {"state": 3, "param_groups": []}},
+        {"run": [1]},
+        {"another": 1},
+    ):
+        torch.save(whole | change, file)
+        with pytest.raises(FileFormatError, match=r"state\.pt' cannot be read"):
+            trained(pipe, photos, tmp_path / "out", resume=True)
+
+
 def test_a_disk_that_fills_up_leaves_what_was_there(photos, tmp_path, environment):
     """In a real process, which the system refuses every file beyond a few bytes from the fifth step on."""
     command = [sys.executable, "-c", FULL, str(photos), str(tmp_path)]

@@ -112,6 +112,41 @@ def test_a_file_of_the_current_folder_needs_no_path(tmp_path, monkeypatch, table
     assert torch.equal(vocabulary.token_embeds, table)
 
 
+def test_odd_configs_leave_an_encoder_the_name_of_its_folder(tmp_path, table):
+    for text in ("[]", "3", "[" * 10**5):
+        for name in ("text_encoder", "text_encoder_2"):
+            folder = tmp_path / name
+            folder.mkdir(exist_ok=True)
+            (folder / "config.json").write_text(text)
+            save_file({"shared.weight": table}, folder / "model.safetensors")
+        assert len(load_vocabularies(tmp_path)) == 2
+
+
+def test_a_hub_id_is_said_not_to_be_looked_up():
+    with pytest.raises(PipelineError, match=r"no model at 'owner/name'.*hub id"):
+        load_vocabularies("owner/name")
+
+
+def test_a_table_shorter_than_the_vocabulary_is_named(table):
+    tokenizer = make_tokenizer().backend_tokenizer
+    short = Vocabulary(table[:3], tokenizer, "short")
+    with pytest.raises(FileFormatError, match=r"'short' has 3 tokens, and 'cat'.*not of one model"):
+        short.anchor_vector("cat")
+    assert short.words == []
+
+
+@pytest.mark.parametrize(
+    "odd", [torch.ones(4), torch.ones(1).expand(9999, 9999), torch.ones(2, 2).to_sparse(), [1]]
+)
+def test_an_odd_table_is_named(tmp_path, odd):
+    torch.save({"shared.weight": odd}, tmp_path / "model.bin")
+    with pytest.raises(FileFormatError, match=r"model\.bin"):
+        load_vocabularies(tmp_path / "model.bin")
+    torch.save([1], tmp_path / "list.bin")
+    with pytest.raises(FileFormatError, match=r"list\.bin"):
+        load_vocabularies(tmp_path / "list.bin")
+
+
 def test_the_nearest_words_are_those_of_a_plain_search(model, table):
     [vocabulary] = load_vocabularies(model).values()
     rows = torch.randn(3, WIDTH).half()

@@ -44,7 +44,7 @@ def print_comparison(comparison: Comparison, files: Mapping[str, Path], *, as_js
         measured = table(comparison)
         print_table(measured.turned())  # a column an arm: there are fewer arms than scores
         for note in measured.notes:
-            out.print(note, style="dim")
+            out.print(note, style="dim", markup=False)
         out.print()
     out.print(sentence(comparison), markup=False)
     out.print()

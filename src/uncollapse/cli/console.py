@@ -13,6 +13,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import typer
@@ -21,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..errors import Setting, UncollapseError, UncollapseWarning
 from ..output import plain
+from ..reports.plain_text import HIDDEN, visible
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,12 +30,21 @@ R = TypeVar("R")
 EXTRAS = {"diffusers", "transformers", "tokenizers", "accelerate", "peft", "PIL", "jinja2", "matplotlib"}
 
 
+class _Plain(Console):
+    """Prints texts with nothing in them that a terminal would act on."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        super().print(
+            *(visible(str(each)) if isinstance(each, str | Path) else each for each in objects), **how
+        )
+
+
 def stdout() -> Console:
-    return Console(highlight=False)
+    return _Plain(highlight=False)
 
 
 def stderr() -> Console:
-    return Console(stderr=True, highlight=False)
+    return _Plain(stderr=True, highlight=False)
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
@@ -103,4 +114,5 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 def print_json(data: Any) -> None:
     """Plain JSON on stdout, for scripts; ``nan`` and infinities become ``null``."""
-    typer.echo(json.dumps(plain(data), ensure_ascii=False, indent=2))
+    text = json.dumps(plain(data), ensure_ascii=False, indent=2)
+    typer.echo(HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text))  # they stand within texts only

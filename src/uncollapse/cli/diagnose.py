@@ -19,6 +19,7 @@ from ..diagnosis.diagnose import Diagnosis, DiagnosisSettings, diagnosing, noted
 from ..diagnosis.pictures import Pictures, PictureSettings, arms_for, draw_pictures
 from ..diagnosis.probe import ProbeSettings
 from ..errors import PipelineError, UncollapseWarning
+from ..learned_embeds.reading import SUFFIXES, files_at
 from ..output import check_writable
 from ..subjects import Parts, Subject, assembled, base_pipeline, quiet_pipeline
 from . import options as o
@@ -111,6 +112,8 @@ def diagnose(
         _warn_of_unasked(drawn, "a file is only compared with words")
         found = diagnose_files(path, model, tokenizer, anchor, Adjustment(alpha, beta))
         show_diagnoses(found, output, as_json_text=json)
+    elif path and path.suffix.lower() in SUFFIXES:
+        files_at(path)  # which says that there is none
     else:
         if not (probe or images):
             _warn_of_unasked(drawn, "with --no-probe and without --images nothing is asked or drawn")

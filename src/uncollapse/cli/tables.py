@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from ..reports.plain_text import visible
 from ..reports.table import Table, brief
 from .console import stdout
 
@@ -25,8 +26,8 @@ def print_table(table: Table, decimals: int = 2) -> None:
     columns = []
     for i, name in enumerate(table.head):
         right = table.is_right(i) or (not table.align and table.holds_figures(i))
-        grid.add_column(escape(name), justify="right" if right else "left", overflow="fold")
-        columns.append(map(escape, brief([row[i] for row in table.rows], decimals)))
+        grid.add_column(escape(visible(name)), justify="right" if right else "left", overflow="fold")
+        columns.append([escape(visible(each)) for each in brief([row[i] for row in table.rows], decimals)])
     for row in zip(*columns, strict=True):
         grid.add_row(*row)
     stdout().print(grid)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..admission import text_from
 from ..errors import FileFormatError, Setting
 from ..placeholders import mentions, substitute
 
@@ -24,6 +25,7 @@ __all__ = ["KINDS", "Contexts", "contexts_for", "fitting", "read_contexts", "shi
 KINDS = ("animals", "objects", "people", "relations")
 FOLDER = Path(__file__).parent / "contexts"
 FEWEST = 8  # of fewer sentences, no interval over contexts means anything
+LONGEST = 4 * 2**20  # bytes of a file of sentences
 SHOWN = 5  # lines named in an error
 
 
@@ -151,13 +153,18 @@ def _check_enough(contexts: Contexts, given: int) -> None:
 
 def _lines(path: Path) -> list[tuple[int, str]]:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-        raise FileFormatError(
-            f"The contexts '{path}' cannot be read: {reason}. Give a text file, a sentence a line."
-        ) from error
+        text = text_from(path, LONGEST)
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "it is no UTF-8 text") from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, getattr(error, "strerror", None) or str(error)) from error
     return [(n, " ".join(line.split())) for n, line in enumerate(text.splitlines(), 1)]
+
+
+def _unreadable(path: Path, reason: str) -> FileFormatError:
+    return FileFormatError(
+        f"The contexts '{path}' cannot be read: {reason}. Give a text file, a sentence a line."
+    )
 
 
 def _words(kind: str) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ..admission import json_from
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,12 +30,12 @@ def read_previews(folder: Path) -> tuple[dict[int, Image], str, list[str]]:
             with Image.open(path) as image:
                 pictures[int(match[1])] = image.convert("RGB")
                 prompt = prompt or _asked(image.info)
-        except (OSError, SyntaxError, ValueError) as error:
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             notes.append(f"The preview '{path.name}' cannot be read and is left out: {error}")
     return pictures, prompt, notes
 
 
 def _asked(info: dict[Any, Any]) -> str:
     """The prompt, as ``output.save_png`` keeps it."""
-    about = json.loads(info.get("uncollapse", "{}"))
+    about = json_from(info.get("uncollapse", "{}"))
     return str(about.get("prompt", "")) if isinstance(about, dict) else ""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..admission import is_there, reason
 from ..components import Pipeline
 from ..errors import FileFormatError, PipelineError, PlaceholderError, Setting
 from ..placeholders import mentions
@@ -51,6 +52,10 @@ def load_pipeline(
     """
     name = _existing(model, "model")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise PipelineError(
+            "There is no CUDA device here that torch can use. Leave out ", Setting("device"), "."
+        )
     dtype = dtype or (torch.float16 if device.startswith("cuda") else torch.float32)
     if Path(name).exists() and not (Path(name) / "model_index.json").is_file():
         raise PipelineError(
@@ -123,6 +128,8 @@ def image_paths(folder: str | Path) -> list[Path]:
 
     Raises: FileFormatError, for a folder that holds none.
     """
+    if not is_there(Path(folder)):
+        raise FileFormatError(f"There is no folder at '{folder}'. Give a folder of photos.")
     paths = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise FileFormatError(f"'{folder}' holds no PNG, JPEG or WebP image. Give a folder of photos.")
@@ -141,9 +148,10 @@ def load_images(folder: str | Path) -> list[Image]:
         try:
             with Image.open(path) as image:
                 images.append(ImageOps.exif_transpose(image).convert("RGB"))
-        except (OSError, SyntaxError) as error:
-            reason = first_line(error)
-            raise FileFormatError(f"'{path}' cannot be read as an image: {reason} Take it out.") from error
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise FileFormatError(
+                f"'{path}' cannot be read as an image: {reason(error)} Take it out."
+            ) from error
     return images
 
 
@@ -188,7 +196,7 @@ def first_line(error: BaseException) -> str:
 def _existing(source: str | Path, kind: str) -> str:
     """``source`` as it stands if it is there or could be a hub id; an error otherwise."""
     path = Path(source).expanduser()
-    if path.exists():
+    if is_there(path):
         return str(path)
     if HUB_ID.fullmatch(str(source)) and path.suffix not in WEIGHT_SUFFIXES:
         return str(source)

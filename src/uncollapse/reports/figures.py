@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..output import write_atomically
+from .plain_text import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,9 +56,7 @@ def new(width: float = 6.4, height: float = 3.4, columns: int = 1, rows: int = 1
 
 def as_svg(figure: Figure) -> str:
     """The figure as an SVG element, to stand in a page."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
+    text = _drawn(figure, "svg", metadata={"Date": None}).decode()
     return text[text.index("<svg") :]
 
 
@@ -66,4 +65,20 @@ def save(figure: Figure, path: Path) -> Path:
 
     Raises: OutputError.
     """
-    return write_atomically(path, lambda scratch: figure.savefig(scratch, format=path.suffix[1:], dpi=150))
+    made = _drawn(figure, path.suffix[1:], dpi=150)
+    return write_atomically(path, lambda scratch: scratch.write_bytes(made))
+
+
+def _drawn(figure: Figure, kind: str, **how: Any) -> bytes:
+    """The file's bytes. Names in it are taken as they are: "$" begins no formula, and all can be seen."""
+    import matplotlib as mpl
+    from matplotlib.text import Text
+
+    buffer = io.BytesIO()
+    with mpl.rc_context({"text.parse_math": False}):
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)
+            text.set_text(visible(text.get_text()))
+        figure.savefig(buffer, format=kind, **how)
+    made = buffer.getvalue()
+    return visible(made.decode()).encode() if kind == "svg" else made

@@ -9,10 +9,10 @@ All lines are checked before anything starts; what is wrong with one is said wit
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
+from ..admission import json_from, text_from
 from ..errors import FileFormatError, TrainingError
 from ..models.loading import image_paths
 from ..placeholders import substitute
@@ -55,8 +55,8 @@ def read_captions(folder: str | Path, placeholder: str) -> list[str]:
 def _lines(path: Path, example: str) -> list[tuple[int, str]]:
     """The lines that hold something, each with its number."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = text_from(path, encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
         raise FileFormatError(
             f"'{path.parent}' holds no readable {NAME}, which gives each photo's prompt. Write it in UTF-8, "
             f"a line a photo: {example}"
@@ -66,7 +66,7 @@ def _lines(path: Path, example: str) -> list[tuple[int, str]]:
 
 def _entry(where: str, line: str, example: str) -> tuple[str, str]:
     try:
-        data = json.loads(line)
+        data = json_from(line)
         name, text = data["file_name"], data["text"]
     except (ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{where}: is not like {example}") from error

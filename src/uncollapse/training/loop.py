@@ -25,7 +25,7 @@ from ..trajectory import Checkpoint, Trajectory, write_trajectory
 from .interrupt import stop_requested
 from .learner import Learner
 from .settings import Settings
-from .state import State, load_state, save_state
+from .state import State, load_state, put_back, save_state
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -213,10 +213,7 @@ class _Run:
         state = load_state(self.start.folder, self.settings, self.start.base_model, self.photos)
         if state is None:
             return
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(state.parameters[name])
-        self.optimizer.load_state_dict(state.optimizer)
+        put_back(state, self.start.folder, self.parameters, self.optimizer)
         if state.scaler and self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state.scaler)
         self.state = state

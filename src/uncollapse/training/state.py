@@ -6,6 +6,7 @@ random generators is kept, since what a step draws depends on the seed and the s
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,11 +15,13 @@ from typing import Any
 
 import torch
 
+from ..admission import check_tensors, torch_from
 from ..errors import FileFormatError, TrainingError, UncollapseWarning
 from ..output import save_torch
+from ..trajectory import Checkpoint
 from .settings import Settings
 
-__all__ = ["STATE", "State", "load_state", "save_state"]
+__all__ = ["STATE", "State", "load_state", "put_back", "save_state"]
 
 STATE = "state.pt"
 PHOTOS = "photos"
@@ -48,6 +51,15 @@ class State:
     def step(self) -> int:
         return len(self.losses)
 
+    def check(self) -> None:
+        """Raise TypeError or ValueError, unless it is what ``save_state`` writes."""
+        for each in self.checkpoints:
+            Checkpoint(**each)
+        if not all(isinstance(loss, float) and math.isfinite(loss) for loss in self.losses):
+            raise ValueError("losses that are no numbers")
+        if not all(each.isfinite().all() for each in self.parameters.values()):
+            raise ValueError("parameters that are no numbers")
+
 
 def save_state(
     folder: Path, state: State, settings: Settings, base_model: str, photos: Sequence[str] = ()
@@ -70,13 +82,13 @@ def load_state(folder: Path, settings: Settings, base_model: str, photos: Sequen
     if not path.exists():
         return None
     try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
-        before: Mapping[str, Any] = data.pop("run")
+        data = torch_from(path)
+        check_tensors(data, path)
+        before = dict(data.pop("run"))
         state = State(**data)
+        state.check()
     except Exception as error:  # torch and pickle raise whatever the bytes lead them to
-        raise FileFormatError(
-            f"'{path}' cannot be read, so this training cannot go on. Start it anew in another folder."
-        ) from error
+        raise _unreadable(path) from error
     for name, value in _run(settings, base_model).items():
         if before.get(name) != value:
             raise TrainingError(
@@ -103,6 +115,31 @@ def _check_photos(folder: Path, before: Mapping[str, Any], photos: Sequence[str]
             f"{other} of them new to it. Resume it with those that it had, or start a new one in another "
             "folder."
         )
+
+
+def put_back(
+    state: State, folder: Path, parameters: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer
+) -> None:
+    """Give what moves, and its optimiser, the state's values.
+
+    Raises: FileFormatError, when they are of another shape.
+    """
+    shapes = {name: each.shape for name, each in state.parameters.items()}
+    if shapes != {name: each.shape for name, each in parameters.items()}:
+        raise _unreadable(folder / STATE)
+    try:
+        optimizer.load_state_dict(state.optimizer)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _unreadable(folder / STATE) from error
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(state.parameters[name])
+
+
+def _unreadable(path: Path) -> FileFormatError:
+    return FileFormatError(
+        f"'{path}' cannot be read, so this training cannot go on. Start it anew in another folder."
+    )
 
 
 def _run(settings: Settings, base_model: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ encoder's folder, a checkpoint or a shard. Neither diffusers nor transformers is
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor
 
 from .. import anchors
+from ..admission import check_tensors, is_there, json_from, reason, text_from, torch_from
 from ..components import ONLY, Pipeline, encoder_name, encoders_of, token_table
 from ..components.names import BY_WIDTH
 from ..errors import FileFormatError, PipelineError, Setting
@@ -68,6 +68,13 @@ class Vocabulary:
         Raises: AnchorError; FileFormatError, without a tokenizer.
         """
         ids = anchors.anchor_token_ids(CalledTokenizer(self._needed_tokenizer()), anchor)
+        if max(ids) >= len(self.token_embeds):
+            raise FileFormatError(
+                f"'{self.source}' has {len(self.token_embeds)} tokens, and '{anchor}' is the tokenizer's "
+                f"{max(ids)}: they are not of one model. Give the model's own with ",
+                Setting("tokenizer"),
+                ".",
+            )
         return anchors.anchor_vector(self.token_embeds, ids)
 
     def nearest(self, rows: Tensor, count: int) -> list[list[tuple[str, float]]]:
@@ -202,10 +209,10 @@ Table = tuple[
 
 
 def _tables(path: Path) -> list[Table]:
-    if not path.exists():
+    if not is_there(path):
         raise PipelineError(
             f"There is no model at '{path}'. Give a pipeline's or text encoder's folder, or a .safetensors "
-            "file."
+            "file, on this machine: nothing is downloaded by its hub id here."
         )
     if path.is_file():
         found = _tables_in_file(path)
@@ -236,9 +243,9 @@ def _tables_of_pipeline(path: Path, encoders: list[Path]) -> list[Table]:
 
 def _model_type(folder: Path) -> str:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json_from(text_from(folder / "config.json"))
         return str(config.get("model_type", ""))
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         return ""
 
 
@@ -262,14 +269,16 @@ def _tables_in_file(file: Path) -> dict[str, Tensor]:
                 for key in filter(TABLE.fullmatch, opened.keys()):
                     found.setdefault(_encoder_of(key), opened.get_tensor(key))
         else:
-            weights = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+            weights = torch_from(file, mmap=True)
             for key in filter(TABLE.fullmatch, weights):
                 found.setdefault(_encoder_of(key), weights[key])
     except Exception as error:  # each library has its own family of errors for a damaged file
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise FileFormatError(
-            f"'{file}' cannot be read as a model's weights: {reason[:200]} Give a .safetensors file."
+            f"'{file}' cannot be read as a model's weights: {reason(error)} Give a .safetensors file."
         ) from error
+    check_tensors(found, file)
+    if any(not isinstance(table, Tensor) or table.ndim != 2 for table in found.values()):
+        raise FileFormatError(f"'{file}': its token table is no matrix. Give a model's text encoder.")
     return found
 
 

@@ -20,8 +20,8 @@ def whole_words(tokenizer: Tokenizer, rows: int) -> dict[str, int]:
     Each is tokenised, so that none is listed that no prompt would reach.
     """
     vocab = tokenizer.get_vocab(with_added_tokens=False)
-    in_order = sorted(vocab.items(), key=lambda item: item[1])[:rows]
-    candidates = [(word, i) for token, i in in_order if (word := _as_typed(token))]
+    known = sorted(((token, i) for token, i in vocab.items() if i < rows), key=lambda item: item[1])
+    candidates = [(word, i) for token, i in known if (word := _as_typed(token))]
     encoded = tokenizer.encode_batch([word for word, _ in candidates], add_special_tokens=False)
     reached = zip(candidates, encoded, strict=True)
     return {word.strip(): i for (word, i), encoding in reached if unpadded(encoding) == [i]}
