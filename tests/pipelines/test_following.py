@@ -164,7 +164,8 @@ def test_where_no_ids_can_be_seen_everything_is_the_rest(pipe, monkeypatch):
 
     monkeypatch.setattr(type(pipe), "encode_prompt", encode_prompt)
     watching = Watching()
-    with uc.apply(pipe, "sks cat", anchor="dog", adjuster=watching):
+    said = pytest.warns(UncollapseWarning, match="paired by what their vectors look like")
+    with uc.apply(pipe, "sks cat", anchor="dog", adjuster=watching), said:
         encode(pipe, [OTHER, PROMPT])
     ((others, nothing), (roles, mine)) = rows_of(*watching.seen[0])
     assert set(others) == {"-"}
