@@ -7,12 +7,20 @@ next word begins, and how a learned token of several vectors is spelled, ``<t> <
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from .components import Tokenizer
 
-__all__ = ["Substitution", "is_learned", "learned_tokens", "mentions", "substitute", "token_names"]
+__all__ = [
+    "Substitution",
+    "is_learned",
+    "learned_tokens",
+    "mentions",
+    "substitute",
+    "token_names",
+    "unlearned_names",
+]
 
 # What makes a word longer when it follows one. Scripts written without spaces between words (Thai, Lao,
 # Khmer, kana, Chinese, Hangul's particles) do not: "一只sks在" mentions "sks".
@@ -110,6 +118,15 @@ def is_learned(tokenizer: Tokenizer, placeholder: str) -> bool:
     """Whether a placeholder is made of learned tokens alone: "<my-cat>" is, "<new1> cat" is not."""
     ids = tokenizer(placeholder, add_special_tokens=False)["input_ids"]
     return set(ids) <= set(_added_tokens(tokenizer))
+
+
+def unlearned_names(tokenizers: Collection[Tokenizer], placeholder: str) -> list[str]:
+    """The names in angle brackets within a placeholder that are no learned token of any tokenizer.
+
+    "<my-cat>" is read as ordinary pieces then, "<", "my", "-", …: most likely its embedding was not loaded.
+    """
+    names = re.findall(r"<[^<>\s]+>", placeholder)
+    return [name for name in names if not any(learned_tokens(each, name) for each in tokenizers)]
 
 
 def _added_tokens(tokenizer: Tokenizer) -> dict[int, str]:

@@ -15,6 +15,7 @@ from uncollapse.pipelines.encode_step import tensors_in
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::FutureWarning"),  # deprecated classes are built too, and say so
+    pytest.mark.filterwarnings("ignore:.*paired by what their vectors look like"),  # see BY_RESEMBLANCE
 ]
 
 PROMPT, TWIN = "a photo of {sks cat} in the snow", "a photo of {big dog} in the snow"

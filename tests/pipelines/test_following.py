@@ -10,6 +10,8 @@ from toys.adjusters import Watching
 from toys.layouts import LAYOUTS, encode_any
 from toys.pipelines import encode
 from uncollapse.adjusters import Role
+from uncollapse.errors import UncollapseError, UncollapseWarning
+from uncollapse.pipelines import following
 
 PROMPT, OTHER = "a photo of sks cat in the snow", "a red hat"
 WORDS = "xxxCCxxx"
@@ -162,10 +164,42 @@ def test_where_no_ids_can_be_seen_everything_is_the_rest(pipe, monkeypatch):
 
     monkeypatch.setattr(type(pipe), "encode_prompt", encode_prompt)
     watching = Watching()
-    with uc.apply(pipe, "sks cat", anchor="dog", adjuster=watching):
+    said = pytest.warns(UncollapseWarning, match="paired by what their vectors look like")
+    with uc.apply(pipe, "sks cat", anchor="dog", adjuster=watching), said:
         encode(pipe, [OTHER, PROMPT])
     ((others, nothing), (roles, mine)) = rows_of(*watching.seen[0])
     assert set(others) == {"-"}
     assert set(roles) == {"R"}
     assert mine.all()
     assert not nothing.any()
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError, RuntimeError, UncollapseError])
+def test_what_goes_wrong_while_words_are_followed_is_raised(pipe, monkeypatch, error):
+    def fail(*_):
+        raise error("not enough of it")
+
+    monkeypatch.setattr(following, "replay", fail)
+    with uc.apply(pipe, "sks cat", anchor="dog"), pytest.raises(error, match="not enough of it"):
+        encode(pipe, PROMPT)
+
+
+def test_an_encoder_read_by_a_hook_is_paired_by_resemblance_and_that_is_said(pipe, monkeypatch):
+    own = type(pipe).encode_prompt
+
+    def by_hook(self, *args, **kwargs):
+        seen = {}
+        layer = self.text_encoder.get_input_embeddings()
+        hook = layer.register_forward_hook(lambda *_: seen.update(here=True))
+        try:
+            result = own(self, *args, **kwargs)
+        finally:
+            hook.remove()
+        return result if seen["here"] else None
+
+    monkeypatch.setattr(type(pipe), "encode_prompt", by_hook)
+    plain = encode(pipe, PROMPT)[0]
+    said = pytest.warns(UncollapseWarning, match="StableDiffusionPipeline.* paired by what .* look like")
+    with uc.apply(pipe, "sks cat", anchor="dog"), said:
+        adjusted = encode(pipe, PROMPT)[0]
+    assert not torch.equal(adjusted, plain)

@@ -426,7 +426,11 @@ def test_where_no_ids_can_be_seen_vectors_are_paired_by_resemblance(unseen_pipe,
     prompts = ["a red car near a bridge on a beach in snow", PROMPT]
     settings = {"anchor": anchor, "anchor_encoder": anchor_encoder}
     plain = encode(unseen_pipe, prompts, "a hat")
-    with uc.apply(unseen_pipe, "sks cat", **settings, alpha=0, beta=None):
+    said = "paired by what their vectors look like"
+    with (
+        uc.apply(unseen_pipe, "sks cat", **settings, alpha=0, beta=None),
+        pytest.warns(UncollapseWarning, match=said),
+    ):
         assert all(
             torch.equal(*pair) for pair in zip(encode(unseen_pipe, prompts, "a hat"), plain, strict=True)
         )

@@ -108,3 +108,23 @@ def test_a_schedule_out_of_range_says_so():
         pytest.raises(uc.AdjustmentError, match="between 0 and 1"),
     ):
         draw(pipe, PROMPT, STEPS)
+
+
+@pytest.mark.parametrize("schedule", ["linear", 0.5, lambda p: None, lambda p: "half", lambda p: [p]])
+def test_a_schedule_that_is_none_is_refused_at_once(schedule):
+    pipe = make_pipeline()
+    kind = type(pipe)
+    with pytest.raises(
+        uc.AdjustmentError, match=r"apply\(\).*schedule.* is no .*lambda progress: 1 - progress"
+    ):
+        uc.apply(pipe, "sks cat", anchor="dog", schedule=schedule)
+    assert type(pipe) is kind
+
+
+def test_a_schedule_that_stops_saying_numbers_is_named():
+    pipe = build("SD")
+    with (
+        uc.apply(pipe, "sks cat", anchor="dog", schedule=lambda p: 1 if p < 0.5 else None),
+        pytest.raises(uc.AdjustmentError, match=r"returns None at progress 0\.6"),
+    ):
+        draw(pipe, PROMPT, STEPS)

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from accelerate import cpu_offload, disk_offload
+from accelerate.hooks import remove_hook_from_submodules
 
 import uncollapse as uc
 from toys.pipelines import WIDTH, add_token, encode, generate, make_pipeline
@@ -229,3 +231,44 @@ def test_rows_out_of_reach_are_said_so_and_restored_when_asked_again(pipe):
     handle.remove()
     assert_same_state(before, state_of(pipe))
     uc.apply(pipe, "<my-cat>", anchor="cat").remove()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_rows_are_adjusted_and_restored_whatever_is_offloaded_when(pipe, when):
+    """accelerate's hooks, as ``enable_sequential_cpu_offload`` sets them: weights leave between calls."""
+    add_token(pipe, "<my-cat>", rows(1))
+    plain = encode(pipe, "a photo of <my-cat>")[0]
+    with uc.apply(pipe, "<my-cat>", anchor="dog"):
+        adjusted = encode(pipe, "a photo of <my-cat>")[0]
+    if when == "after":
+        handle = uc.apply(pipe, "<my-cat>", anchor="dog")
+    cpu_offload(pipe.text_encoder, torch.device("cpu"))
+    if when == "before":
+        handle = uc.apply(pipe, "<my-cat>", anchor="dog")
+    assert pipe.text_encoder.get_input_embeddings().weight.device.type == "meta"
+    assert torch.equal(encode(pipe, "a photo of <my-cat>")[0], adjusted)
+    handle.remove()
+    assert torch.equal(encode(pipe, "a photo of <my-cat>")[0], plain)
+    remove_hook_from_submodules(pipe.text_encoder)
+    assert torch.equal(table(pipe)[ids(pipe, "<my-cat>")], rows(1))
+
+
+def test_rows_on_a_disk_are_out_of_reach(pipe, tmp_path):
+    add_token(pipe, "<my-cat>", rows(1))
+    disk_offload(pipe.text_encoder, tmp_path, torch.device("cpu"))
+    with pytest.raises(PipelineError, match=r"is offloaded.*level=.prompt. works"):
+        uc.apply(pipe, "<my-cat>", anchor="dog")
+
+
+@pytest.mark.parametrize("placeholder", ["<my-cat>", "<my-cat> cat", "<known> <my-cat>"])
+def test_a_name_in_angle_brackets_that_was_not_learned_is_refused(pipe, placeholder):
+    add_token(pipe, "<known>", rows(1))
+    before = state_of(pipe)
+    with pytest.raises(
+        PlaceholderError, match=r"apply\(\): '<my-cat>' is no learned token.*load_textual_inv"
+    ):
+        uc.apply(pipe, placeholder, anchor="dog")
+    assert_same_state(before, state_of(pipe))
+    uc.apply(pipe, placeholder, anchor="dog", level="prompt").remove()
+    add_token(pipe, "<my-cat>", rows(1))
+    uc.apply(pipe, placeholder, anchor="dog").remove()

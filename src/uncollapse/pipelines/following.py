@@ -26,6 +26,10 @@ from .pairing import Pairing, TokenGroup, pair, same_text
 
 __all__ = ["by_ids"]
 
+MISSING = (LookupError, AttributeError, TypeError, UnboundLocalError, StopIteration)
+"""What a pipeline meets that looks for what its hook has noted, where the encoder did not run; or that asks
+the encoder more often, for other answers."""
+
 Pairings = list[Pairing | None]
 """For each row; None where the twin says the same."""
 
@@ -80,7 +84,7 @@ def by_ids(
             result = rerun(lambda call, *_: call.output)
         partners = rerun(_partners)
         follow = [walk(_differs, result, rerun(functools.partial(_negated, group))) for group in groups]
-    except Exception:
+    except MISSING:
         # This very step has just encoded the prompt, so what it lacks now is an encoder's insides, which it
         # reads by a hook of its own.
         return None

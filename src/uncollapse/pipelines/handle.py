@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from torch import nn
@@ -20,14 +20,14 @@ from ..components import (
 )
 from ..concept import UNSET, Concept, Unset
 from ..errors import AdjustmentError, PipelineError, PlaceholderError, UncollapseWarning
-from ..placeholders import is_learned, learned_tokens
+from ..placeholders import is_learned, learned_tokens, unlearned_names
 from .anchor_encoder import Base, check_base, one_at_a_time
 from .blocks import text_blocks, wrap_block
 from .encode_step import ENCODE_METHODS, encode_methods, wrap_encode
 from .in_force import Handle, claim, claim_output, claim_rows
 from .own_methods import give_methods
 from .prompt_level import AdjustedEncode
-from .schedule import Schedule, wrap_call
+from .schedule import Schedule, share_at, wrap_call
 from .token_level import rewrite_rows
 
 __all__ = ["apply"]
@@ -100,11 +100,13 @@ def _put_in_force(
 ) -> None:
     stages = _stages(pipe, base)
     pairs = {encoder: tokenizer for stage, _ in stages for tokenizer, encoder in tokens_and_encoders(stage)}
+    for concept in handle.concepts:
+        _check_learned(concept, pairs.values())
     in_table = [c for c in handle.concepts if _level(c, pairs.values()) == "token"]
     in_prompt = [c for c in handle.concepts if c not in in_table]
     _check_encoders(in_prompt)
     if schedule is not None:
-        _check_schedule(in_table, in_prompt)
+        _check_schedule(schedule, in_table, in_prompt)
     for stage, its_base in stages:
         if its_base is not None:
             check_base(stage, its_base)
@@ -219,6 +221,17 @@ def _concepts(concept: str | Concept | Iterable[Concept], settings: dict[str, An
     return concepts
 
 
+def _check_learned(concept: Concept, tokenizers: Collection[Tokenizer]) -> None:
+    """A name in angle brackets is a learned token, unless it is said not to be."""
+    missing = unlearned_names(tokenizers, concept.placeholder)
+    if tokenizers and missing and concept.level != "prompt":
+        raise PlaceholderError(
+            f"apply(): {missing[0]!r} is no learned token of this pipeline's tokenizers, which read it as "
+            "ordinary pieces of words. Load its embedding first (pipe.load_textual_inversion); if the model "
+            'was trained on these very pieces, pass level="prompt".'
+        )
+
+
 def _level(concept: Concept, tokenizers: Iterable[Tokenizer]) -> str:
     if concept.level != "auto":
         return concept.level
@@ -234,7 +247,10 @@ def _level(concept: Concept, tokenizers: Iterable[Tokenizer]) -> str:
     return level
 
 
-def _check_schedule(in_table: Sequence[Concept], in_prompt: Sequence[Concept]) -> None:
+def _check_schedule(
+    schedule: Callable[[float], float], in_table: Sequence[Concept], in_prompt: Sequence[Concept]
+) -> None:
+    share_at(schedule, 0.0)
     if in_table:
         raise AdjustmentError(
             f"apply(): {in_table[0].placeholder!r} is adjusted in the token table, which is read before the "

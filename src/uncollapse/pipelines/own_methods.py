@@ -28,7 +28,7 @@ def give_methods(instance: Any, methods: Mapping[str, Method]) -> Callable[[], N
     Returns: the undo, which does not keep the instance alive. What holds on to such a method longer meets the
     instance's own behind it.
     """
-    original = type(instance)
+    original: Any = type(instance)
     here = weakref.ref(instance)
     removed = threading.Event()
 

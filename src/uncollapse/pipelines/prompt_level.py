@@ -99,6 +99,7 @@ class AdjustedEncode:
                 "negative prompt cannot be encoded apart. Leave negative_encoder out."
             )
         if encoded is None:
+            _warn_of_resemblance(self.pipe)
             reference = record(self.pipe, run_twin, own_calls)[0] if differs else anchor
             encoded = by_resemblance(result, anchor, reference, concepts)
         return encoded
@@ -134,6 +135,16 @@ def _warn_if_cut_off(strings: list[str]) -> None:
         "it nearer the start.",
         UncollapseWarning,
         stacklevel=5,
+    )
+
+
+def _warn_of_resemblance(pipe: Pipeline) -> None:
+    warnings.warn(
+        f"what {type(pipe).__name__} makes of each word cannot be told from token ids, so the prompt and its "
+        "anchor twin are paired by what their vectors look like, which may pair a word with another. "
+        "Look at the picture before you trust it.",
+        UncollapseWarning,
+        stacklevel=6,
     )
 
 

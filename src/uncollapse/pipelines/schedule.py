@@ -19,13 +19,14 @@ from torch import Tensor
 
 from ..components import Pipeline
 from ..concept import Concept
-from ..errors import PipelineError
+from ..errors import AdjustmentError, PipelineError
 from .encode_step import tensors_in, walk
 from .encoded import Encoded
 from .own_methods import give_methods
 
-__all__ = ["Schedule", "wrap_call"]
+__all__ = ["Schedule", "share_at", "wrap_call"]
 
+SUCH_AS = "Pass one that takes progress, from 0 to 1, and returns a number: lambda progress: 1 - progress."
 CALLBACK, INPUTS = "callback_on_step_end", "callback_on_step_end_tensor_inputs"
 
 
@@ -64,8 +65,24 @@ class Schedule:
         return {name: walk(lambda tensor: _exchanged(tensor, pairs), each) for name, each in tensors.items()}
 
     def _at(self, progress: float, concepts: Sequence[Concept]) -> list[Concept]:
-        factor = float(self.factor(progress))
+        factor = share_at(self.factor, progress)
         return [replace(c, adjuster=c.adjuster.weakened(factor)) for c in concepts]
+
+
+def share_at(factor: Callable[[float], float], progress: float) -> float:
+    """What a schedule says at ``progress``.
+
+    Raises: AdjustmentError, when it is no function, or says no number.
+    """
+    if not callable(factor):
+        raise AdjustmentError(f"apply(): schedule={factor!r} is no function. {SUCH_AS}")
+    share = factor(progress)
+    try:
+        return float(share)
+    except (TypeError, ValueError) as error:
+        raise AdjustmentError(
+            f"apply(): the schedule returns {share!r} at progress {progress:g}, which is no number. {SUCH_AS}"
+        ) from error
 
 
 def _exchanged(tensor: Tensor, pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:

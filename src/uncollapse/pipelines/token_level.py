@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ def rewrite_rows(tokenizer: Tokenizer, text_encoder: TextEncoder, concept: Conce
             'Load its embedding first (pipe.load_textual_inversion), or pass level="prompt".'
         )
     ids = tokenizer.convert_tokens_to_ids(names)
-    table = token_table(text_encoder, "apply()", OUTCOME)
+    table = _table(text_encoder, "apply()", OUTCOME)
     learned = table[ids].clone()
     _check_rows(names, learned)
     c = anchor_vector(table, anchor_token_ids(tokenizer, concept.anchor))
@@ -66,7 +67,7 @@ def _write_back(
     Meanwhile a token may have been unloaded, which moves the rows behind it up; and another embedding may
     have been loaded under its name, whose row is none of ours.
     """
-    table = token_table(text_encoder, "remove()", UNDONE)
+    table = _table(text_encoder, "remove()", UNDONE)
     vocabulary = tokenizer.get_added_vocab()
     for name, ours, row in zip(names, written, learned, strict=True):
         at = vocabulary.get(name)
@@ -88,6 +89,23 @@ def _stands(row: Tensor, written: Tensor) -> bool:
     written = written.to(row.device)
     kinds = (written.dtype, torch.float16, torch.bfloat16)
     return any(torch.equal(row, written.to(kind).to(row.dtype)) for kind in kinds)
+
+
+def _table(text_encoder: TextEncoder, caller: str, outcome: str) -> Tensor:
+    """The token table, also while sequential offloading keeps it elsewhere in memory."""
+    offloaded = _offloaded(text_encoder.get_input_embeddings())
+    return token_table(text_encoder, caller, outcome) if offloaded is None else offloaded.detach()
+
+
+def _offloaded(embedding: Any) -> Tensor | None:
+    """What accelerate lends an embedding for each call; None where nothing does, or where it is on disk."""
+    hook = getattr(embedding, "_hf_hook", None)
+    for each in getattr(hook, "hooks", (hook,)):
+        kept: Mapping[str, Any] = getattr(each, "weights_map", None) or {}
+        weight = kept.get("weight") if getattr(each, "offload", False) else None
+        if isinstance(weight, Tensor) and weight.is_floating_point() and kept["weight"] is weight:
+            return weight  # from a disk, it would be another tensor each time
+    return None
 
 
 @torch.no_grad()
