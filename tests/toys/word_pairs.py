@@ -1,7 +1,8 @@
 """Prompts and anchors enough to judge a pairing by, and real vocabularies to tokenise them with.
 
 ``clip_tokenizer()`` is CLIP's own, out of the open_clip_torch wheel; ``sentencepiece_tokenizer()`` is a
-Unigram model trained on CLIP's words. ``cases()`` are prompts as lists of words, some the placeholder.
+Unigram model of CLIP's words, ``byte_level_tokenizer()`` a byte-pair one of the prompts'. ``cases()`` are
+prompts as lists of words, some the placeholder.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import functools
 import gzip
 import importlib.util
 import itertools
+import math
 from pathlib import Path
 
 import pytest
 import tokenizers
 import transformers
 
-from toys.tokenizers import byte_letters
+from toys.tokenizers import byte_letters, merges_of
 
 PLACEHOLDERS = ["sks dog", "ohwx", "zwx-man", "Sks"]
 ANCHORS = [
@@ -74,20 +76,33 @@ def clip_tokenizer() -> transformers.CLIPTokenizer:
 
 @functools.cache
 def sentencepiece_tokenizer() -> transformers.T5Tokenizer:
-    words = [(a + b).removesuffix("</w>") for a, b in _clip_merges()[:6000] if b.endswith("</w>")]
-    text = [" ".join(words[i : i + 12]) for i in range(0, len(words), 12)] + [
-        *CONTEXTS,
-        *ANCHORS,
-        *PLACEHOLDERS,
-    ]
-    model = tokenizers.Tokenizer(tokenizers.models.Unigram())
-    model.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
-    trainer = tokenizers.trainers.UnigramTrainer(
-        vocab_size=2500, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>"
-    )
-    model.train_from_iterator(text, trainer)
-    pieces = [(piece, -float(rank)) for rank, piece in enumerate(model.get_vocab())]
-    pieces = [(piece, score) for piece, score in pieces if piece not in ("<pad>", "</s>", "<unk>")]
+    """Words and pieces in CLIP's order, likelier the earlier (Zipf), and every character of the prompts."""
+    found = [a + b for a, b in _clip_merges()[:4000]]
+    words = [f"▁{piece.removesuffix('</w>')}" for piece in found if piece.endswith("</w>")]
+    inner = [piece for piece in found if not piece.endswith("</w>")]
+    letters = sorted({*"".join([*words, *CONTEXTS, *ANCHORS, *PLACEHOLDERS])} - {" "})
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    ranked = [(piece, -math.log(rank + 20)) for rank, piece in enumerate(words)]
+    ranked += [(piece, -math.log(rank + 20) - 3) for rank, piece in enumerate(inner) if len(piece) > 1]
     extra = [(f"<extra_id_{i}>", 0.0) for i in reversed(range(100))]
-    vocab = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *pieces, *extra]
-    return transformers.T5Tokenizer(vocab=vocab, model_max_length=77)
+    vocab = dict([*special, *((letter, -14.0) for letter in letters), *ranked, *extra])
+    return transformers.T5Tokenizer(vocab=list(vocab.items()), model_max_length=77)
+
+
+@functools.cache
+def byte_level_tokenizer() -> transformers.PreTrainedTokenizerFast:
+    """As GPT-2 and Qwen make theirs, of the prompts' words; any other text falls into bytes."""
+    words = sorted({word for text in [*CONTEXTS, *ANCHORS, *PLACEHOLDERS] for word in text.split()})
+    merges = [
+        (a.removesuffix("</w>"), b.removesuffix("</w>"))
+        for a, b in merges_of([f"Ġ{w}" for w in words if w.isascii()])
+    ]
+    vocab = dict.fromkeys([*byte_letters(), *(a + b for a, b in merges), "<|endoftext|>"])
+    model = tokenizers.models.BPE({piece: i for i, piece in enumerate(vocab)}, merges)
+    backend = tokenizers.Tokenizer(model)
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = tokenizers.decoders.ByteLevel()
+    end = "<|endoftext|>"
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token=end, eos_token=end, model_max_length=77
+    )

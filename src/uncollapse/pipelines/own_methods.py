@@ -33,7 +33,7 @@ def give_methods(instance: Any, methods: Mapping[str, Method]) -> Callable[[], N
     removed = threading.Event()
 
     def __reduce_ex__(self: Any, protocol: Any) -> Any:  # noqa: N807
-        reduced = original.__reduce_ex__(self, protocol)  # type: ignore[call-arg]
+        reduced = original.__reduce_ex__(self, protocol)
         if isinstance(reduced, str):
             return reduced
         maker, arguments, *state = reduced
