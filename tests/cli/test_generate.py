@@ -181,6 +181,9 @@ def test_a_model_that_is_itself_personalised_has_no_base_to_show(files, tmp_path
     assert "no base model is drawn" in result.stderr
     results = json.loads((tmp_path / "results.json").read_text())
     assert [arm["name"] for arm in results["arms"]] == ["personalised", "TEA α 0.2"]
+    assert "alpha" not in results["concept"]
+    assert all((tmp_path / record["file"]).suffix == ".png" for record in results["records"])
+    assert all((tmp_path / record["file"]).exists() for record in results["records"])
 
 
 def test_compare_without_a_clip_claims_nothing(files, tmp_path):
