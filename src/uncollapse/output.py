@@ -130,6 +130,18 @@ def save_png(image: Image, path: Path, settings: dict[str, Any]) -> Path:
     return write_atomically(path, lambda scratch: image.save(scratch, format="PNG", pnginfo=text))
 
 
+def saved_settings(path: Path) -> dict[str, Any] | None:
+    """The settings that ``save_png`` wrote into a picture; None where there are none that can be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            found = json.loads(image.info.get("uncollapse", "null"))
+    except (OSError, ValueError, SyntaxError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def save_text(text: str, path: Path) -> Path:
     """Save ``text`` as UTF-8."""
     return write_atomically(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))

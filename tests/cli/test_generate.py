@@ -16,11 +16,13 @@ from toys.clip import make_clip
 from toys.miniature import toy_miniature
 from toys.pictures import SIZE, picture
 from toys.pipelines import add_lora, make_pipeline, save_lora
+from uncollapse.cli import generate as generate_command
 from uncollapse.cli.app import make_app
 from uncollapse.learned_embeds import LearnedEmbedding
 from uncollapse.miniature import MINIATURES
 from uncollapse.models.generation import GenerationSettings
 from uncollapse.models.generation import generate as draw
+from uncollapse.output import save_png
 
 PROMPT = "a photo of sks cat in the snow"
 
@@ -96,6 +98,49 @@ def test_a_png_tells_how_it_was_made(files, tmp_path):
     assert settings["adjustment"] == {"alpha": 0.2, "beta": None, "norm_blend": 0.5}
 
 
+def test_other_settings_replace_no_picture_and_the_same_ones_do(files, tmp_path):
+    for beta in (1.2, 1.5, 1.2):
+        assert own(files, "-o", tmp_path, "--beta", beta).exit_code == 0
+    stem = "a-photo-of-sks-cat-in-the-snow-TEA-0.2-seed"
+    names = [f"{stem}{rest}.png" for rest in ("0-2", "0", "1-2", "1")]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    betas = [
+        json.loads(Image.open(tmp_path / name).text["uncollapse"])["adjustment"]["beta"] for name in names
+    ]
+    assert betas == [1.5, 1.2, 1.5, 1.2]
+
+
+def test_ctrl_c_says_what_is_there_and_resume_draws_the_rest(files, tmp_path, monkeypatch):
+    arguments = ("-o", tmp_path / "out", "--compare", "--batch-size", 1)
+    assert own(files, "-o", tmp_path / "whole", "--compare", "--batch-size", 1).exit_code == 0
+    kept = []
+
+    def pressed_at_the_fourth(image, path, settings, **more):
+        if len(kept) == 3:
+            raise KeyboardInterrupt
+        kept.append(path)
+        return save_png(image, path, settings, **more)
+
+    monkeypatch.setattr(generate_command, "save_png", pressed_at_the_fourth)
+    monkeypatch.setattr(sys, "argv", ["uncollapse", "generate", "--compare"])
+    result = own(files, *arguments)
+    assert result.exit_code == 130
+    assert f"Stopped; 3 pictures are in '{tmp_path / 'out'}'" in result.stderr
+    assert "uncollapse generate --compare --resume" in result.stderr
+    monkeypatch.undo()
+    before = {path: path.stat().st_mtime_ns for path in kept}
+    assert own(files, *arguments, "--resume").exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == before
+    whole = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == whole
+    for name in whole:
+        if name.endswith("seed0.png") or name.endswith("seed1.png"):
+            pair = [
+                np.asarray(Image.open(tmp_path / folder / name), dtype=int) for folder in ("out", "whole")
+            ]
+            assert np.abs(pair[0] - pair[1]).max() <= 1
+
+
 def test_an_embedding_is_adjusted_at_token_level(files, tmp_path):
     arguments = [files / "model", "--embedding", files / "cat.safetensors", "--placeholder", "<my-cat>"]
     arguments += ["--anchor", "cat", "--prompt", "a photo of <my-cat> in the snow", "--level", "token"]
@@ -136,6 +181,9 @@ def test_a_model_that_is_itself_personalised_has_no_base_to_show(files, tmp_path
     assert "no base model is drawn" in result.stderr
     results = json.loads((tmp_path / "results.json").read_text())
     assert [arm["name"] for arm in results["arms"]] == ["personalised", "TEA α 0.2"]
+    assert "alpha" not in results["concept"]
+    assert all((tmp_path / record["file"]).suffix == ".png" for record in results["records"])
+    assert all((tmp_path / record["file"]).exists() for record in results["records"])
 
 
 def test_compare_without_a_clip_claims_nothing(files, tmp_path):

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from toys.trainings import make_photos
 from uncollapse.cli.app import make_app
-from uncollapse.cli.train import documented, parse_steps, resume_command
+from uncollapse.cli.console import resume_command
+from uncollapse.cli.train import documented, parse_steps
 from uncollapse.errors import TrainingError
 from uncollapse.learned_embeds import read
 from uncollapse.training import METHODS

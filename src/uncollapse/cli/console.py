@@ -10,8 +10,10 @@ import functools
 import json
 import logging
 import os
+import shlex
+import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -27,6 +29,7 @@ from ..reports.plain_text import HIDDEN, visible
 P = ParamSpec("P")
 R = TypeVar("R")
 
+INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 EXTRAS = {"diffusers", "transformers", "tokenizers", "accelerate", "peft", "PIL", "jinja2", "matplotlib"}
 
 
@@ -76,6 +79,18 @@ def say(notes: Iterable[str | UncollapseWarning]) -> None:
             warnings.warn(note, stacklevel=2)
         else:
             stderr().print(note, markup=False, soft_wrap=True)
+
+
+def stopped(what_is_there: str) -> typer.Exit:
+    """After Ctrl-C: say what there is and how to go on, and end as a program does that Ctrl-C ended."""
+    stderr().print(f"Stopped; {what_is_there}. Go on with:", markup=False, soft_wrap=True)
+    stderr().print(resume_command(sys.argv), markup=False, soft_wrap=True)
+    return typer.Exit(INTERRUPTED)
+
+
+def resume_command(arguments: Sequence[str]) -> str:
+    """The command that goes on with the one that was called."""
+    return shlex.join(["uncollapse", *(each for each in arguments[1:] if each != "--resume"), "--resume"])
 
 
 def _failed(message: str) -> typer.Exit:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,12 +28,12 @@ from ..comparison import compare as compare_arms
 from ..concept import Concept
 from ..errors import UncollapseWarning
 from ..models.generation import GenerationSettings
-from ..output import check_writable, save_png
+from ..output import check_writable, save_png, saved_settings
 from ..placeholders import mentions
 from ..subjects import Parts, Subject, assembled, measured_subject
 from . import options as o
 from .comparing import print_comparison, save_comparison
-from .console import command, print_json, progress, say, stdout
+from .console import command, print_json, progress, say, stdout, stopped
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -65,6 +67,7 @@ def generate(
     width: o.Width = None,
     batch_size: o.BatchSize = 4,
     output: o.Output = OUTPUT,
+    resume: o.ResumeDrawing = False,
     compare: o.Compare = False,
     references: o.References = None,
     measured: o.Measured = None,
@@ -76,7 +79,7 @@ def generate(
     """Generate images of a personalised concept, its embedding adjusted at test time.
 
     With --compare: the same prompts and seeds by the base model, the personalised one and the adjusted one,
-    as a contact sheet and a report.
+    as a contact sheet and a report. A picture that was made with other settings is never replaced.
     """
     arms = tea_arms(alpha, BETA if beta is None and norm_blend is None else beta, norm_blend)
     arms = told_apart([*arms, *map(parse_arm, arm or ())])
@@ -96,19 +99,23 @@ def generate(
     prompts = [UserPrompt.around(subject.concept.placeholder, text) for text in prompt]
     seeds = range(seed, seed + num_images)
     run = subject.run | {"β": beta, "norm blend": norm_blend} | how | settings.given()
-    album = _Album(output, run, len(prompts))
-    with progress("Drawing", len(arms) * len(prompts) * num_images) as advance:
-        comparison = compare_arms(
-            subject.pipe,
-            subject.concept,
-            prompts,
-            seeds,
-            arms,
-            settings,
-            subject.measures,
-            advance,
-            album=album,
-        )
+    album = _Album(output, run, len(prompts), resume=resume)
+    try:
+        with progress("Drawing", len(arms) * len(prompts) * num_images) as advance:
+            comparison = compare_arms(
+                subject.pipe,
+                subject.concept,
+                prompts,
+                seeds,
+                arms,
+                settings,
+                subject.measures,
+                advance,
+                album=album,
+            )
+    except KeyboardInterrupt:
+        there = len(album.names)
+        raise stopped(f"{there} picture{'s are' if there != 1 else ' is'} in '{output}'") from None
     files = save_comparison(comparison, subject.references, run, output) if compare else {}
     _print(comparison, files, as_json_text=json)
 
@@ -140,24 +147,45 @@ def _warn_of_missing_placeholder(prompts: Sequence[str], concept: Concept) -> No
 class _Album(Album):
     """A PNG for each record, its settings inside; the name says prompt, arm and seed.
 
+    A picture of other settings keeps its name, and the new one gets a number.
+
     Args:
         prompts: how many there are; they may begin alike, so several are numbered.
+        resume: whether a picture that was made with the same settings is taken as it is.
     """
 
-    def __init__(self, folder: Path, run: dict[str, object], prompts: int) -> None:
+    lasting = True
+
+    def __init__(self, folder: Path, run: dict[str, object], prompts: int, *, resume: bool = False) -> None:
         super().__init__()
-        self.folder, self.run, self.prompts = folder, run, prompts
-        self.names: set[str] = set()
+        self.folder, self.run, self.prompts, self.resume = folder, run, prompts, resume
+        self.names: set[Path] = set()
+
+    def found(self, arm: Arm, asked: str, prompt: int, seed: int) -> Path | None:
+        path = self._path(arm, asked, prompt, seed)
+        if not (self.resume and path.exists()):
+            return None
+        self.names.add(path)
+        return path
 
     def keep(self, image: Image, arm: Arm, asked: str, prompt: int, seed: int) -> Path:
+        path = self._path(arm, asked, prompt, seed)
+        save_png(image, path, self._settings(arm, asked, seed))
+        self.names.add(path)
+        return path
+
+    def _path(self, arm: Arm, asked: str, prompt: int, seed: int) -> Path:
+        """The first of its names that is free, or holds this very picture."""
         number = f"{prompt + 1}-" if self.prompts > 1 else ""
-        name = stem = f"{number}{_slug(asked)}-{_slug(arm.name)}-seed{seed}"
-        while name in self.names:  # of arms that are called alike as far as names go
-            name = f"{stem}-{len(self.names)}"
-        self.names.add(name)
+        stem = f"{number}{_slug(asked)}-{_slug(arm.name)}-seed{seed}"
+        settings = json.loads(json.dumps(self._settings(arm, asked, seed)))
+        paths = (self.folder / f"{stem}{f'-{again + 1}' if again else ''}.png" for again in count())
+        free = (path for path in paths if path not in self.names)
+        return next(path for path in free if not path.exists() or saved_settings(path) == settings)
+
+    def _settings(self, arm: Arm, asked: str, seed: int) -> dict[str, object]:
         adjustment = arm.adjuster.settings() if arm.adjuster else None
-        settings = self.run | {"prompt": asked, "seed": seed, "adjustment": adjustment}
-        return save_png(image, self.folder / f"{name}.png", settings)
+        return self.run | {"prompt": asked, "seed": seed, "arm": arm.name, "adjustment": adjustment}
 
 
 def _slug(text: str, longest: int = 60) -> str:

@@ -86,6 +86,7 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write to
 Compare = Annotated[
     bool, typer.Option("--compare", help="Also draw base and personalised, all on one sheet.")
 ]
+ResumeDrawing = Annotated[bool, typer.Option("--resume", help="Draw only what the output folder lacks.")]
 References = Annotated[Path | None, typer.Option(help="Folder of photos of the subject, for --compare.")]
 Arms = list[str] | None  # its help names the adjusters there are: ``registered``
 Measured = Mapping[str, str | bool] | None  # becomes an option a measure: ``registered``

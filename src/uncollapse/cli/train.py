@@ -8,11 +8,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-import shlex
-import sys
 import time
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -29,10 +27,9 @@ from ..training import METHODS, Settings
 from ..training import train as train_concept
 from ..trajectory import Trajectory
 from . import options as o
-from .console import command, print_json, stderr, stdout
+from .console import command, print_json, stderr, stdout, stopped
 
 LISTED = "checkpoint_steps"
-INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 
 Photos = Annotated[Path, typer.Argument(help="Folder with 3 to 30 photos of the concept.")]
 TrainedModel = Annotated[
@@ -81,17 +78,8 @@ def run(
                 pipe, photos, output, settings, resume=resume, base_model=base_model, on_step=on_step
             )
     except KeyboardInterrupt:
-        stderr().print(
-            f"Stopped; what was learned is in '{output}'. Go on with:", markup=False, soft_wrap=True
-        )
-        stderr().print(resume_command(sys.argv), markup=False, soft_wrap=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise stopped(f"what was learned is in '{output}'") from None
     _print(trajectory, as_json_text=json)
-
-
-def resume_command(arguments: Sequence[str]) -> str:
-    """The command that goes on with the one that was called."""
-    return shlex.join(["uncollapse", *(each for each in arguments[1:] if each != "--resume"), "--resume"])
 
 
 def parse_steps(text: str, last: int) -> tuple[int, ...]:

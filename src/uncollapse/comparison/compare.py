@@ -87,17 +87,27 @@ def comparing(
 def _drawn(
     pipe: Any, base: Any, arm: Arm, known: Comparison, on_images: Callable[[int], object]
 ) -> list[Record]:
-    """The pictures of one arm, kept, not yet measured."""
-    pairs = list(product(enumerate(known.prompts), known.seeds))
-    asked = [arm.asked(known.concept, prompt.template) for (_, prompt), _ in pairs]
-    records = []
-    with arm.drawing(pipe, known.concept, base) as drawer:
-        seeds = [seed for _, seed in pairs]
-        images = generating(drawer, asked, seeds, known.settings, on_images, arm.call)
-        for ((number, prompt), seed), text, image in zip(pairs, asked, images, strict=True):
-            file = known.album.keep(image, arm, text, number, seed)
-            records.append(Record(arm.name, text, prompt.context, seed, file))
-    return records
+    """The pictures of one arm, kept, not yet measured; those that the album has are not drawn again."""
+    wanted = [
+        (arm.asked(known.concept, prompt.template), number, prompt.context, seed)
+        for (number, prompt), seed in product(enumerate(known.prompts), known.seeds)
+    ]
+    files = [known.album.found(arm, text, number, seed) for text, number, _, seed in wanted]
+    missing = [i for i, file in enumerate(files) if file is None]
+    if len(missing) < len(files):
+        on_images(len(files) - len(missing))
+    if missing:
+        with arm.drawing(pipe, known.concept, base) as drawer:
+            asked, seeds = [wanted[i][0] for i in missing], [wanted[i][3] for i in missing]
+            images = generating(drawer, asked, seeds, known.settings, on_images, arm.call)
+            for i, image in zip(missing, images, strict=True):
+                text, number, _, seed = wanted[i]
+                files[i] = known.album.keep(image, arm, text, number, seed)
+    return [
+        Record(arm.name, text, context, seed, file)
+        for (text, _, context, seed), file in zip(wanted, files, strict=True)
+        if file is not None
+    ]
 
 
 def _measured(measures: Sequence[Measure], records: Sequence[Record], known: Comparison) -> list[Record]:

@@ -34,9 +34,15 @@ Value = float | bool
 class Album:
     """A folder of pictures, as PNG, which loses no bit: by default a temporary one, gone with the album."""
 
+    lasting = False  # whether the pictures are still there when the album is gone
+
     def __init__(self) -> None:
         self._folder: Path | None = None
         self._count = 0
+
+    def found(self, arm: Arm, asked: str, prompt: int, seed: int) -> Path | None:
+        """A picture of before that is what ``keep`` would be given; None where it is to be drawn."""
+        return None
 
     def keep(self, image: Image, arm: Arm, asked: str, prompt: int, seed: int) -> Path:
         """Write a picture that was just drawn.

@@ -139,7 +139,9 @@ def as_json(comparison: Comparison, **more: Any) -> dict[str, Any]:
             for arm in comparison.arms
         ],
         "records": [
-            {"arm": r.arm, "prompt": r.prompt, "context": r.context, "seed": r.seed, **r.scores}
+            {"arm": r.arm, "prompt": r.prompt, "context": r.context, "seed": r.seed}
+            | ({"file": r.file.name} if comparison.album.lasting else {})
+            | r.scores
             for r in comparison.records
         ],
         "sentence": sentence(comparison),
@@ -148,9 +150,6 @@ def as_json(comparison: Comparison, **more: Any) -> dict[str, Any]:
 
 
 def _concept(concept: Concept) -> dict[str, Any]:
-    """Its fields, with the settings of its adjuster in the adjuster's place."""
-    flat: dict[str, Any] = {}
-    for each in fields(concept):
-        value = getattr(concept, each.name)
-        flat |= value.settings() if isinstance(value, Adjuster) else {each.name: value}
-    return flat
+    """Its fields, without its adjuster: how far it was moved, each arm says."""
+    values = {each.name: getattr(concept, each.name) for each in fields(concept)}
+    return {name: value for name, value in values.items() if not isinstance(value, Adjuster)}
