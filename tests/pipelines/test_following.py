@@ -153,8 +153,6 @@ def test_the_step_runs_once_for_the_partners_and_once_for_each_group(pipe, becom
     with uc.apply(pipe, "sks cat", anchor="dog"):
         encode(pipe, prompt)
         assert len(runs) == 2 + 1 + groups
-        encode(pipe, prompt)
-        assert len(runs) == 2 + 1 + groups
 
 
 def test_where_no_ids_can_be_seen_everything_is_the_rest(pipe, monkeypatch):

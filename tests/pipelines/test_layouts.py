@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import uncollapse as uc
+from toys.counting import count_encodes
 from toys.layouts import LAYOUTS, encode_any, flux, sd3
 from uncollapse.adjustment import turn_and_scale
 from uncollapse.components import text_encoders
@@ -37,22 +38,6 @@ def assert_same(ones, twos):
     for one, two in zip(ones, twos, strict=True):
         assert one.dtype == two.dtype
         assert torch.equal(one, two)
-
-
-def count_encodes(pipe, monkeypatch) -> list:
-    """The text encoders as they run, by their classes' own ``forward``: a list that grows."""
-    calls = []
-
-    def counting(forward):
-        def run(self, *args, **kwargs):
-            calls.append(self)
-            return forward(self, *args, **kwargs)
-
-        return run
-
-    for kind in {type(encoder) for encoder in text_encoders(pipe).values()}:
-        monkeypatch.setattr(kind, "forward", counting(kind.forward))
-    return calls
 
 
 def test_alpha_0_without_rescale_is_the_plain_pipeline(pipe):

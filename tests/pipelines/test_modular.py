@@ -5,6 +5,7 @@ import torch
 from diffusers import ClassifierFreeGuidance
 
 import uncollapse as uc
+from toys.counting import count_encodes
 from toys.modular import BLOCKS, modular
 from uncollapse.components import text_encoders
 from uncollapse.pipelines.encode_step import tensors_in
@@ -72,10 +73,9 @@ def test_two_pipelines_of_one_class_do_not_meet():
         assert_same(encoded(two, PROMPT), plain)
 
 
-def test_even_the_first_prompt_of_a_pipeline_is_encoded_once():
+def test_even_the_first_prompt_of_a_pipeline_is_encoded_once(monkeypatch):
     pipe = modular("stable_diffusion_xl.StableDiffusionXLTextEncoderStep")
-    calls = []
-    pipe.text_encoder.register_forward_pre_hook(lambda *_: calls.append(None))
+    calls = count_encodes(pipe, monkeypatch)
     with uc.apply(pipe, "sks cat", anchor="dog"):
         encoded(pipe, PROMPT)
         once = len(calls)

@@ -201,13 +201,11 @@ def _predictions(pipe: Pipeline, prompts: Sequence[str], settings: ProbeSettings
 
 def _batch(pipe: Pipeline, prompts: list[str], settings: ProbeSettings) -> Tensor:
     def route(name: str, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if name not in DENOISERS:
-            return forward(*args, **kwargs)
         bound = inspect.signature(forward).bind(*args, **kwargs)
         raise _Heard(_probed(pipe, forward, bound, len(prompts), settings))
 
     try:
-        with routing(pipe, route), _silent(pipe), torch.inference_mode():
+        with routing(pipe, route, DENOISERS), _silent(pipe), torch.inference_mode():
             pipe(prompt=prompts, num_inference_steps=2, **_without_guidance(pipe))
     except _Heard as heard:
         return heard.predictions.clone()

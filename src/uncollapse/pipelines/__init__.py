@@ -13,7 +13,8 @@
     encoded          both prompts, encoded and paired: all that an adjustment needs but the settings
     following        how that is made: tokens followed to the result, their roles and whose they are
     resemblance      the same by what vectors look like, where no ids can be seen
-    cache            encoded prompts kept for the next call
+    cache            what text encoders answered, kept for the next call
+    fingerprint      what such an answer depends on
     anchor_encoder   the frozen base encoder, for the anchor twin
 
 Nothing here imports diffusers: a pipeline is whatever has these parts.

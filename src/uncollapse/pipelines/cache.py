@@ -1,21 +1,12 @@
-"""Encoded prompts kept for the next call: other seeds, other settings, the same prompts.
+"""What text encoders answered, kept for the next call: other seeds, other settings, the same prompts.
 
-An entry is found by the encode step's arguments, the concepts' words and the base, and is used only while
-everything that made it is as it was:
+The encode step itself always runs, with everything that it reads (tokenizers, configs, the pipeline's own
+attributes), so that nothing of it can be stale. Kept are the answers of the text encoders that it calls, each
+by its ``fingerprint``: what the encoder was given, and all that it is made of, to the last weight. So a
+negative prompt is encoded once for many prompts, and what has no fingerprint is encoded each time.
 
-    the encode method, and the pipeline's tokenizers and text encoders: the same objects
-    their weights: autograd's version counter of every parameter and buffer, which every in-place write
-        moves, and a sample of sixteen values of each, which betrays writes past it (``weight.data += …``,
-        as PEFT merges a LoRA)
-    their adapters: which are on, active, merged, and how they are scaled
-    whether guidance wants a negative prompt encoded (modular pipelines)
-    hooks on them, their dtype and device, training mode, autograd's and autocast's modes
-
-What a program changes by other means (a chosen value, past autograd, that no sample meets) is not seen:
-``clear(pipe)`` forgets everything. Calls with arguments other than text, numbers, devices and lists of these
-(images, tensors, generators) encode each time, and so do encoders in training mode and results that carry
-gradients. At most ``LIMIT`` bytes are held per pipeline, on the device they came from; the oldest entries
-leave first, and all of them with the pipeline.
+An answer keeps of an encoder's layers those that the encode step read. At most ``LIMIT`` bytes are held per
+pipeline, on the device they came from; the oldest leave first, and all of them with the pipeline.
 """
 
 from __future__ import annotations
@@ -23,55 +14,71 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from ..components import Pipeline, text_encoders, tokenizers
-from .anchor_encoder import Base
-from .encoded import Encoded
+from ..components import Pipeline
+from .encode_step import tensors_in
+from .fingerprint import Checksums, Uncertain, fingerprint
 
-__all__ = ["LIMIT", "cached", "clear", "frozen"]
+__all__ = ["LIMIT", "Answers", "clear"]
 
 LIMIT = 256 * 2**20
 
 _lock = threading.Lock()
-_entries: weakref.WeakKeyDictionary[Any, OrderedDict[Hashable, tuple[Hashable, Encoded]]]
-_entries = weakref.WeakKeyDictionary()
+_entries: weakref.WeakKeyDictionary[Any, OrderedDict[Hashable, Any]] = weakref.WeakKeyDictionary()
 
 
-def cached(pipe: Pipeline, base: Base, key: Hashable | None, encode: Callable[[], Encoded]) -> Encoded:
-    """``encode()``, or what it returned when it was last called with this key and this state of things.
+class Answers:
+    """The answers that are kept for a pipeline, as one encode step meets them.
 
-    Args:
-        pipe, base: whose text encoders encode.
-        key: everything else that the result depends on; None where it cannot be told (``frozen``).
+    Weights are read once in its lifetime, unless an encoder runs meanwhile: one may write to its own weights.
     """
-    modules = [*text_encoders(pipe).values(), *_modules(base)]
-    if key is None or any(module.training for module in modules):
-        return encode()
 
-    def state() -> Hashable:
-        seen_by = tuple((id(t), len(t)) for t in tokenizers(pipe))
-        return _state_of(modules), seen_by, _guidance(pipe), _modes()
-
-    with _lock:
-        entries = _entries.setdefault(pipe, OrderedDict())
-        found = entries.get(key)
-        if found is not None and found[0] == state():
-            entries.move_to_end(key)
-            return found[1]
-    encoded = encode()
-    if not encoded.requires_grad and encoded.nbytes <= LIMIT:
+    def __init__(self, pipe: Pipeline) -> None:
         with _lock:
-            # As things are now: transformers hooks an encoder's layers when first asked for all of them.
-            entries[key] = (state(), encoded)
-            entries.move_to_end(key)
-            while sum(kept.nbytes for _, kept in entries.values()) > LIMIT:
-                entries.popitem(last=False)
-    return encoded
+            self._entries = _entries.setdefault(pipe, OrderedDict())
+        self._checksums: Checksums = {}
+
+    def key(self, encoder: nn.Module, forward: Any, *given: Any) -> Hashable | None:
+        """What an answer is found by; None where it must be asked for.
+
+        Args:
+            encoder: the text encoder, whose ``forward`` is another's at present.
+            forward: its own.
+            given: the arguments.
+        """
+        ours = encoder.__dict__.get("forward")
+        if encoder.training:
+            return None
+        try:
+            return weakref.ref(encoder), fingerprint((encoder, forward, given), ours, self._checksums)
+        except Uncertain:
+            return None
+
+    def get(self, key: Hashable | None) -> Any:
+        """The answer that is kept; None if none is."""
+        with _lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+            return self._entries.get(key)
+
+    def keep(self, key: Hashable | None, answer: Any) -> None:
+        """Keep an answer, unless it hangs on a graph of autograd's or is too large."""
+        tensors = tensors_in(answer)
+        if key is None or any(each.requires_grad for each in tensors) or _nbytes(answer) > LIMIT:
+            return
+        with _lock:
+            self._entries[key] = answer
+            self._entries.move_to_end(key)
+            while sum(map(_nbytes, self._entries.values())) > LIMIT:
+                self._entries.popitem(last=False)
+
+    def encoder_ran(self) -> None:
+        """Note that weights may have been written to."""
+        self._checksums.clear()
 
 
 def clear(pipe: Pipeline) -> None:
@@ -80,75 +87,6 @@ def clear(pipe: Pipeline) -> None:
         _entries.pop(pipe, None)
 
 
-def frozen(value: Any) -> Hashable:
-    """``value`` as part of a key.
-
-    Raises: TypeError, for anything but text, numbers, devices, dtypes, and lists and dicts of these.
-    """
-    if value is None or isinstance(value, str | int | float | torch.device | torch.dtype):
-        return type(value).__name__, value
-    if isinstance(value, list | tuple):
-        return type(value).__name__, *(frozen(item) for item in value)
-    if isinstance(value, dict):
-        return "dict", *((key, frozen(item)) for key, item in value.items())
-    raise TypeError(f"{type(value).__name__} is no part of a key")
-
-
-def _modules(base: Base) -> list[nn.Module]:
-    if base is None:
-        return []
-    return [base] if isinstance(base, nn.Module) else list(text_encoders(base).values())
-
-
-def _guidance(pipe: Pipeline) -> Hashable:
-    guider = getattr(pipe, "guider", None)
-    return guider and (guider.num_conditions, guider._enabled)
-
-
-def _modes() -> Hashable:
-    return (
-        torch.is_grad_enabled(),
-        torch.is_inference_mode_enabled(),
-        torch.is_autocast_enabled("cuda"),
-        torch.is_autocast_enabled("cpu"),
-    )
-
-
-def _state_of(modules: list[nn.Module]) -> Hashable:
-    return tuple(
-        (id(module), tuple(map(_settings_of, module.modules())), _weights_of(module)) for module in modules
-    )
-
-
-def _settings_of(module: nn.Module) -> Hashable:
-    """What a module does besides its weights: PEFT's switches, hooks, a replaced ``forward``."""
-    return (
-        getattr(module, "_disable_adapters", None),
-        repr(getattr(module, "_active_adapter", None)),
-        repr(getattr(module, "merged_adapters", None)),
-        repr(getattr(module, "scaling", None)),
-        tuple(module._forward_hooks),
-        tuple(module._forward_pre_hooks),
-        id(module.__dict__.get("forward")),
-    )
-
-
-@torch.no_grad()
-def _weights_of(module: nn.Module) -> Hashable:
-    tensors = [*module.parameters(), *module.buffers()]
-    samples: dict[Hashable, list[Tensor]] = {}
-    for tensor in tensors:
-        if tensor.numel() and tensor.device.type != "meta":
-            samples.setdefault((tensor.dtype, tensor.device), []).append(_sample(tensor))
-    values = tuple(tuple(torch.cat(of).tolist()) for of in samples.values())  # in one go, for speed
-    return tuple((id(t), t.dtype, t.device, _version(t)) for t in tensors), values
-
-
-def _sample(tensor: Tensor) -> Tensor:
-    """Sixteen values, or as many as there are, at equal distances from end to end: a view."""
-    flat = tensor.detach().reshape(-1)
-    return flat[:: max(1, (len(flat) - 1) // 15)][:16]
-
-
-def _version(tensor: Tensor) -> int:
-    return -1 if tensor.is_inference() else tensor._version
+def _nbytes(answer: Any) -> int:
+    held: dict[int, Tensor] = {id(tensor): tensor for tensor in tensors_in(answer)}
+    return sum(tensor.nbytes for tensor in held.values())

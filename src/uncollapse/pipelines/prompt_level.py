@@ -9,8 +9,7 @@ by the base encoder where that is asked for.
 from __future__ import annotations
 
 import warnings
-import weakref
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from inspect import BoundArguments
@@ -21,7 +20,7 @@ from ..concept import Concept
 from ..errors import PipelineError, UncollapseWarning
 from ..placeholders import mentions
 from .anchor_encoder import Base, base_encoder, one_at_a_time
-from .cache import cached, frozen
+from .cache import Answers
 from .encode_step import Encode, call, prompts
 from .encoded import Encoded
 from .encoder_calls import record
@@ -64,12 +63,7 @@ class AdjustedEncode:
             return self._without_concept(encode, bound)
         for text in strings:
             _warn_if_doubled(concepts, text)
-        encoded = cached(
-            self.pipe,
-            self.base,
-            _key(encode, bound, concepts),
-            lambda: self._encoded(encode, bound, concepts, strings),
-        )
+        encoded = self._encoded(encode, bound, concepts, strings)
         if not encoded.changes:
             _warn_if_cut_off(strings)
         return self.schedule.start(encoded, concepts) if self.schedule else encoded.adjusted(concepts)
@@ -84,14 +78,15 @@ class AdjustedEncode:
         self, encode: Encode, bound: BoundArguments, concepts: list[Concept], strings: list[str]
     ) -> Encoded:
         run, run_twin = partial(call, encode, bound), partial(call, encode, bound, partial(to_twin, concepts))
-        result, own_calls = record(self.pipe, run)
+        answers = Answers(self.pipe)
+        result, own_calls = record(self.pipe, run, answers=answers)
         base_others = concepts[0].negative_encoder == "base"
         if concepts[0].anchor_encoder == "tuned":
             differs = False
-            anchor, calls = record(self.pipe, run_twin, own_calls)
+            anchor, calls = record(self.pipe, run_twin, own_calls, answers)
         else:
             with base_encoder(self.pipe, self.base) as differs:
-                anchor, calls = record(self.pipe, run_twin, None if base_others else own_calls)
+                anchor, calls = record(self.pipe, run_twin, None if base_others else own_calls, answers)
         encoded = by_ids(self.pipe, concepts, run, result, own_calls, calls, strings, base_others)
         if encoded is None and base_others:
             raise PipelineError(
@@ -100,18 +95,9 @@ class AdjustedEncode:
             )
         if encoded is None:
             _warn_of_resemblance(self.pipe)
-            reference = record(self.pipe, run_twin, own_calls)[0] if differs else anchor
+            reference = record(self.pipe, run_twin, own_calls, answers)[0] if differs else anchor
             encoded = by_resemblance(result, anchor, reference, concepts)
         return encoded
-
-
-def _key(encode: Encode, bound: BoundArguments, concepts: Sequence[Concept]) -> Hashable | None:
-    try:
-        arguments = frozen(dict(bound.arguments))
-    except TypeError:
-        return None
-    words = tuple((c.placeholder, c.anchor, c.anchor_encoder, c.negative_encoder) for c in concepts)
-    return weakref.ref(getattr(encode, "__func__", encode)), arguments, words
 
 
 def _warn_if_doubled(concepts: Sequence[Concept], text: str) -> None:
