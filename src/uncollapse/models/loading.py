@@ -6,13 +6,14 @@ diffusers and peft report trouble in many ways; here every one becomes one sente
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from ..components import Pipeline
-from ..errors import FileFormatError, PipelineError, PlaceholderError, Setting
+from ..errors import FileFormatError, PipelineError, PlaceholderError, Setting, UncollapseWarning
 from ..placeholders import mentions
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".ckpt"}
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+UNREAD_SUFFIXES = {".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
 TRIGGER_KEYS = ("placeholder", "instance_prompt", "modelspec.trigger_phrase")  # ours, diffusers', kohya's
 
 
@@ -90,14 +92,17 @@ def image_paths(folder: str | Path) -> list[Path]:
 
 
 def load_images(folder: str | Path) -> list[Image]:
-    """All PNG, JPEG and WebP images of a folder, by name, turned upright.
+    """All PNG, JPEG and WebP images of a folder, by name, turned upright; of others a warning says so.
 
     Raises: FileFormatError, naming the image that cannot be read, or the folder that holds none.
     """
     from PIL import Image, ImageOps
 
-    images = []
-    for path in image_paths(folder):
+    images, paths = [], image_paths(folder)
+    if left := sorted(p.name for p in Path(folder).glob("*") if p.suffix.lower() in UNREAD_SUFFIXES):
+        text = f"'{folder}': {', '.join(left)} left out. Save them as PNG, JPEG or WebP to have them used."
+        warnings.warn(text, UncollapseWarning, stacklevel=2)
+    for path in paths:
         try:
             with Image.open(path) as image:
                 images.append(ImageOps.exif_transpose(image).convert("RGB"))
