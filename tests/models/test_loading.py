@@ -6,7 +6,7 @@ from safetensors.torch import load_file, save_file
 
 from toys.pictures import picture
 from toys.pipelines import add_lora, make_pipeline, save_lora
-from uncollapse.errors import FileFormatError, PipelineError, PlaceholderError
+from uncollapse.errors import FileFormatError, PipelineError, PlaceholderError, UncollapseWarning
 from uncollapse.models.loading import check_placeholder, check_trigger, load_images, load_lora, load_pipeline
 
 
@@ -138,6 +138,16 @@ def test_images_are_read_in_order_and_upright(tmp_path):
     sideways.save(tmp_path / "a.jpg", exif=exif)
     (tmp_path / "notes.txt").write_text("not an image")
     assert [image.size for image in load_images(tmp_path)] == [(10, 20), (16, 16)]
+
+
+def test_pictures_of_other_kinds_are_not_left_out_in_silence(tmp_path):
+    picture("purple", 40).save(tmp_path / "1.png")
+    for name in ("2.HEIC", "3.gif", "4.bmp", "5.tiff"):
+        (tmp_path / name).write_bytes(b"a picture")
+    with pytest.warns(
+        UncollapseWarning, match=r"2\.HEIC, 3\.gif, 4\.bmp, 5\.tiff left out\. Save them as PNG"
+    ):
+        assert len(load_images(tmp_path)) == 1
 
 
 def test_a_folder_without_images_or_with_a_broken_one_is_named(tmp_path):

@@ -15,7 +15,7 @@ import torch
 
 from ..admission import is_there, reason
 from ..components import Pipeline
-from ..errors import FileFormatError, PipelineError, PlaceholderError, Setting
+from ..errors import FileFormatError, PipelineError, PlaceholderError, Setting, UncollapseWarning
 from ..placeholders import mentions
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = [
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".ckpt"}
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
+UNREAD_SUFFIXES = {".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
 TRIGGER_KEYS = ("placeholder", "instance_prompt", "modelspec.trigger_phrase")  # ours, diffusers', kohya's
 
 
@@ -137,14 +138,17 @@ def image_paths(folder: str | Path) -> list[Path]:
 
 
 def load_images(folder: str | Path) -> list[Image]:
-    """All PNG, JPEG and WebP images of a folder, by name, turned upright.
+    """All PNG, JPEG and WebP images of a folder, by name, turned upright; of others a warning says so.
 
     Raises: FileFormatError, naming the image that cannot be read, or the folder that holds none.
     """
     from PIL import Image, ImageOps
 
-    images = []
-    for path in image_paths(folder):
+    images, paths = [], image_paths(folder)
+    if left := sorted(p.name for p in Path(folder).glob("*") if p.suffix.lower() in UNREAD_SUFFIXES):
+        text = f"'{folder}': {', '.join(left)} left out. Save them as PNG, JPEG or WebP to have them used."
+        warnings.warn(text, UncollapseWarning, stacklevel=2)
+    for path in paths:
         try:
             with Image.open(path) as image:
                 images.append(ImageOps.exif_transpose(image).convert("RGB"))
