@@ -277,6 +277,20 @@ def test_without_an_anchor_an_embeddings_is_suggested_with_its_cosine(files, tmp
     assert "no nearer to '<my-cat>' than chance" in result.stderr
 
 
+def test_an_embedding_that_states_its_placeholder_needs_none(files, tmp_path):
+    arguments = [
+        "--embedding",
+        files / "cat.safetensors",
+        "--anchor",
+        "cat",
+        "--prompt",
+        "a photo of <my-cat>",
+    ]
+    result = run(files / "model", *arguments, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "Warning" not in result.stderr
+
+
 def test_custom_diffusion_is_loaded_and_has_no_base_arm(files, tmp_path):
     delta = {"unet": {}, "modifier_token": {"<new1>": torch.randn(32)}}
     torch.save(delta, tmp_path / "delta.bin")
