@@ -91,6 +91,9 @@ def test_prompts_that_begin_alike_keep_all_their_images(files, tmp_path):
 def test_a_png_tells_how_it_was_made(files, tmp_path):
     data = json.loads(own(files, "-o", tmp_path, "--json", "--norm-blend", 0.5).stdout)
     settings = json.loads(Image.open(data["images"][1]).text["uncollapse"])
+    parameters = Image.open(data["images"][1]).text["parameters"].split("\n")
+    assert parameters[0] == PROMPT
+    assert parameters[-1].startswith("Steps: 2, Seed: 1, Size: ")
     assert settings["seed"] == 1
     assert settings["prompt"] == PROMPT
     assert settings["anchor"] == "cat"
