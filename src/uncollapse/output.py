@@ -122,12 +122,29 @@ def _in_order(made: bytes) -> bytes:
 
 
 def save_png(image: Image, path: Path, settings: dict[str, Any]) -> Path:
-    """Save ``image`` with its ``settings`` as JSON in the PNG's text field ``uncollapse``."""
+    """Save ``image`` with its ``settings`` as JSON in the PNG's text field ``uncollapse``.
+
+    Where they hold a prompt, ``parameters`` says what A1111 and those who read its pictures understand of it.
+    """
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()
     text.add_itxt("uncollapse", json.dumps(settings, ensure_ascii=False))
+    if "prompt" in settings:
+        text.add_itxt("parameters", _parameters(settings, image.size))
     return write_atomically(path, lambda scratch: image.save(scratch, format="PNG", pnginfo=text))
+
+
+def _parameters(settings: Mapping[str, Any], size: tuple[int, int]) -> str:
+    negative = settings.get("negative_prompt")
+    known = {
+        "Steps": settings.get("num_inference_steps"),
+        "CFG scale": settings.get("guidance_scale"),
+        "Seed": settings.get("seed"),
+        "Size": f"{size[0]}x{size[1]}",
+    }
+    lines = [settings["prompt"], *([f"Negative prompt: {negative}"] if negative else [])]
+    return "\n".join([*lines, ", ".join(f"{k}: {v}" for k, v in known.items() if v is not None)])
 
 
 def saved_settings(path: Path) -> dict[str, Any] | None:

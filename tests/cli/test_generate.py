@@ -91,6 +91,9 @@ def test_prompts_that_begin_alike_keep_all_their_images(files, tmp_path):
 def test_a_png_tells_how_it_was_made(files, tmp_path):
     data = json.loads(own(files, "-o", tmp_path, "--json", "--norm-blend", 0.5).stdout)
     settings = json.loads(Image.open(data["images"][1]).text["uncollapse"])
+    parameters = Image.open(data["images"][1]).text["parameters"].split("\n")
+    assert parameters[0] == PROMPT
+    assert parameters[-1].startswith("Steps: 2, Seed: 1, Size: ")
     assert settings["seed"] == 1
     assert settings["prompt"] == PROMPT
     assert settings["anchor"] == "cat"
@@ -275,6 +278,20 @@ def test_without_an_anchor_an_embeddings_is_suggested_with_its_cosine(files, tmp
     assert result.exit_code == 0, result.output
     assert re.search(r"Anchor: 'cat' \(cosine -?\d\.\d\d, name\)", result.stderr)
     assert "no nearer to '<my-cat>' than chance" in result.stderr
+
+
+def test_an_embedding_that_states_its_placeholder_needs_none(files, tmp_path):
+    arguments = [
+        "--embedding",
+        files / "cat.safetensors",
+        "--anchor",
+        "cat",
+        "--prompt",
+        "a photo of <my-cat>",
+    ]
+    result = run(files / "model", *arguments, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "Warning" not in result.stderr
 
 
 def test_custom_diffusion_is_loaded_and_has_no_base_arm(files, tmp_path):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..comparison import Given, Measure, named_measures
 from ..concept import Concept
 from ..errors import PlaceholderError, Setting, UncollapseWarning
-from ..learned_embeds import load_into
+from ..learned_embeds import load_into, read_all
 from ..models.custom_diffusion import load_custom_diffusion
 from ..models.loading import check_placeholder, check_trigger, load_images, load_lora, load_pipeline
 from ..vocabulary.tables import vocabularies_of
@@ -142,6 +142,7 @@ def own_subject(
     dtype: str | None = None,
 ) -> Subject:
     """A pipeline put together from the user's model (or a miniature), LoRA, embedding, Custom Diffusion."""
+    placeholder = placeholder or (_stated_placeholder(parts.embedding) if parts.embedding else None)
     if not placeholder:
         raise PlaceholderError(
             "Which words call the concept? Give them with ", Setting("placeholder"), ', such as "sks dog".'
@@ -168,6 +169,12 @@ def own_subject(
         "anchor": anchor,
     }
     return Subject(pipe, Concept(placeholder, anchor or "", **how), run, notes=notes)
+
+
+def _stated_placeholder(file: str) -> str | None:
+    """What an embedding file itself says prompts call it; None for a file's mere name, or for several."""
+    [first, *others] = read_all(file)
+    return None if others or first.placeholder == Path(file).stem else first.placeholder
 
 
 def _pipeline(
