@@ -195,12 +195,6 @@ def add_a_token(pipe):
     pipe.text_encoder.resize_token_embeddings(len(pipe.tokenizer))
 
 
-def no_mask(pipe):
-    pipe.text_encoder.config.use_attention_mask = True
-    encode(pipe, PROMPT)
-    pipe.text_encoder.config.use_attention_mask = False
-
-
 def attention(pipe):
     return first_layer(pipe).self_attn
 
