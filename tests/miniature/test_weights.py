@@ -2,7 +2,7 @@
 
 Thresholds here lie a little below the card's figures, which are measured on many more pictures, in 20 steps.
 Here it is ``STEPS``: half the time, as many pictures, and worse ones if anything, so that no lower bound is
-easier to reach; the personalised model's upper bound stands beside the base's lower one, on the same seeds. Of
+easier to reach; the personalised model's upper bound stands beside the base's lower one, on equal seeds. Of
 the shipped ones, 50 scenes in 10 steps (in 20): subject 98 % (100), place 100 (100), accessory
 90 (90), second 85 (90). Context kept of 16 pictures: base 16, personalised 0, adjusted 12.
 """
