@@ -1,13 +1,14 @@
 """The shapes that the library states are checked wherever its tests use it: see conftest.py."""
 
+from importlib import import_module
+
 import pytest
 import torch
 from jaxtyping import TypeCheckError
 
 from toys.shapes import CHECKED
-from uncollapse import adjustment, anchors, geometry
-from uncollapse.metrics import clip
-from uncollapse.metrics.sets import bootstrap, covariance, distances, spread
+
+geometry, adjustment, anchors, clip, bootstrap, covariance, distances, spread = map(import_module, CHECKED)
 
 TWO, THREE = torch.ones(4, 2), torch.ones(4, 3)
 WRONG = {

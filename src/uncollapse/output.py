@@ -130,7 +130,7 @@ def save_png(image: Image, path: Path, settings: dict[str, Any]) -> Path:
 
     text = PngInfo()
     text.add_itxt("uncollapse", json.dumps(settings, ensure_ascii=False))
-    if "prompt" in settings:
+    if settings.get("prompt"):
         text.add_itxt("parameters", _parameters(settings, image.size))
     return write_atomically(path, lambda scratch: image.save(scratch, format="PNG", pnginfo=text))
 

@@ -96,7 +96,7 @@ def test_they_are_drawn_told_and_reported(diagnosed, tmp_path):
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert [arm["name"] for arm in results["arms"]] == ["base", "personalised", "TEA α 0.2", "Halfway"]
     assert results["arms"][3]["adjustment"] == {"adjuster": "halfway", "share_moved": 1.0}
-    assert set(results["records"][0]) == {"arm", "prompt", "context", "seed", "redness", "is_dark"}
+    assert set(results["records"][0]) == {"arm", "prompt", "context", "seed", "file", "redness", "is_dark"}
 
 
 def test_they_are_in_a_diagnosis(diagnosed, tmp_path):

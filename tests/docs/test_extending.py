@@ -47,11 +47,11 @@ def test_the_adjuster_draws_and_moves_the_concept_alone(names):
     assert [tokens[place] for place in places] == [sks, cat]
 
 
-def test_the_commands_know_all_of_it(names, at_hand, monkeypatch):
+def test_the_commands_know_all_of_it(names, at_hand):
     make_photos(at_hand / "photos")
     toy = toy_miniature(at_hand / "path" / "to" / "miniature", name="mine", title="my own miniature")
     assert names["MINIATURES"]["mine"].model == Path("path/to/miniature/model")
-    monkeypatch.setitem(MINIATURES, "mine", toy)
+    MINIATURES["mine"] = toy
     [commands] = [text for language, text in EXAMPLES if language == "sh"]
     run_commands(shorter(commands))
     results = json.loads(Path("out/results.json").read_text(encoding="utf-8"))

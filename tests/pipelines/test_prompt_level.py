@@ -434,7 +434,10 @@ def test_where_no_ids_can_be_seen_vectors_are_paired_by_resemblance(unseen_pipe,
         assert all(
             torch.equal(*pair) for pair in zip(encode(unseen_pipe, prompts, "a hat"), plain, strict=True)
         )
-    with uc.apply(unseen_pipe, "sks cat", **settings, alpha=1, beta=1):
+    with (
+        uc.apply(unseen_pipe, "sks cat", **settings, alpha=1, beta=1),
+        pytest.warns(UncollapseWarning, match=said),
+    ):
         adjusted = encode(unseen_pipe, prompts, "a hat")
     if anchor_encoder == "base":
         adapters_off(unseen_pipe)
