@@ -270,7 +270,8 @@ def pair_ends(
     """Pair two rows of token ids that cannot be read: what both begin with, and what both end with.
 
     What lies between, and what may belong to either end, is left alone; so is what lies after the first
-    difference where one of the rows may be cut off, which has no padding.
+    difference where one of the rows may be cut off, which has no padding. A template may go on after the
+    padding, in both rows alike.
 
     Args:
         pads: ids that pad. Padding goes with padding, in its place or the nearest.
@@ -280,6 +281,10 @@ def pair_ends(
     >>> pair_ends([9, 1, 50, 51, 2, 8, 8], [9, 1, 60, 2, 8, 8, 8], pads=[8], one_phrase=True)
     [0, 1, 2, 2, 3, 4, 6]
     """
+    here, there = _after_padding(prompt, pads), _after_padding(anchor, pads)
+    if here < len(prompt) and there < len(anchor) and prompt[here:] == anchor[there:]:
+        before = pair_ends(prompt[:here], anchor[:there], pads, one_phrase)
+        return [*before, *range(there, len(anchor))]
     (first, last), (begin, end) = _unpadded(prompt, pads), _unpadded(anchor, pads)
     one, two = prompt[first:last], anchor[begin:end]
     head, tail = _common_start(one, two), _common_start(one[::-1], two[::-1])
@@ -293,11 +298,18 @@ def pair_ends(
     if one_phrase and certain and not either and between and len(two) > head + tail:
         between = _spread(len(between), range(begin + head, end - tail))
     padding = [*range(begin), *range(end, len(anchor))]
-    before, after = (
+    left, right = (
         [min(padding, key=lambda c: abs(c - i), default=ALONE) for i in places]
         for places in (range(first), range(last, len(prompt)))
     )
-    return [*before, *range(begin, begin + head), *between, *range(end - tail, end), *after]
+    return [*left, *range(begin, begin + head), *between, *range(end - tail, end), *right]
+
+
+def _after_padding(ids: Sequence[int], pads: Collection[int]) -> int:
+    """Where a row goes on after a run of padding within it; its length, where there is none."""
+    doubled = (i for i in range(len(ids) - 2, 1, -1) if ids[i] in pads and ids[i - 1] == ids[i])
+    last = next(doubled, len(ids))
+    return last + 1 if last < len(ids) and ids[last + 1] not in pads else len(ids)
 
 
 def _unpadded(ids: Sequence[int], pads: Collection[int]) -> Span:

@@ -4,6 +4,8 @@ A class that a new release of diffusers brings is met here first. ``NOT_BUILT`` 
 reaches, ``QUOTED`` those that encode nothing of a prompt but what stands in quotes.
 """
 
+import warnings
+
 import pytest
 import torch
 
@@ -21,6 +23,9 @@ pytestmark = [
 PROMPT, TWIN = "a photo of {sks cat} in the snow", "a photo of {big dog} in the snow"
 
 QUOTED = {"GlmImagePipeline"}
+LEFT_ALONE = {
+    "GlmImagePipeline": "an anchor as long as the placeholder, by a tokenizer that places no characters"
+}
 BY_RESEMBLANCE = {
     "JoyImageEditPipeline": "reads the encoder's last layer by a hook",
     "JoyImageEditPlusPipeline": "likewise",
@@ -64,6 +69,8 @@ def test_the_contract(cls, monkeypatch):
     prompt, twin = (text.replace("{", quotes[0]).replace("}", quotes[1]) for text in (PROMPT, TWIN))
     pipe = working(cls, prompt)
     attributes = dict(vars(pipe))
+    if cls.__name__ in LEFT_ALONE:
+        warnings.filterwarnings("ignore", ".*tokens stay as they are")
 
     def encoded(text, copies=1):
         return tensors_in(encode(pipe, text, "sks cat", copies))
@@ -72,8 +79,12 @@ def test_the_contract(cls, monkeypatch):
     with uc.apply(pipe, "sks cat", anchor="big dog", alpha=0, beta=None):
         assert_same(encoded(prompt), plain)
     with uc.apply(pipe, "sks cat", anchor="big dog", alpha=1, beta=1):
-        assert_close(encoded(prompt), anchor)
-        assert_close(encoded(prompt, copies=2), anchor_twice)
+        if cls.__name__ in LEFT_ALONE:
+            with pytest.warns(uc.UncollapseWarning, match="tokens stay as they are"):
+                encoded(prompt)
+        else:
+            assert_close(encoded(prompt), anchor)
+            assert_close(encoded(prompt, copies=2), anchor_twice)
     with uc.apply(pipe, "sks cat", anchor="dog", alpha=0.4, beta=1.5):
         shorter = encoded(prompt)
     assert [t.shape for t in shorter] == [t.shape for t in plain]

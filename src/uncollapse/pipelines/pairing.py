@@ -243,13 +243,14 @@ def _by_ends(
     pads = [int(pad) for each in tokenizers(pipe) if (pad := getattr(each, "pad_token_id", None)) is not None]
     found = substitute(" ".join(texts), [(c.placeholder, c.anchor) for c in concepts])
     partners = pair_ends(prompt, anchor, pads, one_phrase=len(found.spans) == 1)
-    warnings.warn(
-        f"{partners.count(ALONE)} of {len(partners)} tokens stay as they are: what a text encoder of "
-        f"{type(pipe).__name__} is given for {list(texts)} cannot be told word by word, so only what the "
-        "prompt and its anchor twin begin and end with is adjusted there.",
-        UncollapseWarning,
-        stacklevel=2,
-    )
+    if ALONE in partners:
+        warnings.warn(
+            f"{partners.count(ALONE)} of {len(partners)} tokens stay as they are: what a text encoder of "
+            f"{type(pipe).__name__} is given for {list(texts)} cannot be told word by word, so only what the "
+            "prompt and its anchor twin begin and end with is adjusted there.",
+            UncollapseWarning,
+            stacklevel=2,
+        )
     everyone, count = tuple(range(len(concepts))), len(prompt)
     return Pairing(tuple(partners), (everyone,) * count, (Role.REST,) * count, everyone)
 
