@@ -11,6 +11,7 @@ Importing this loads torch and nothing heavier. Source of the method: arXiv:2506
 """
 
 from . import learned_embeds
+from .adjusters import ByRole
 from .adjustment import Adjustment, adjust
 from .concept import Concept
 from .errors import (
@@ -34,6 +35,7 @@ __all__ = [
     "Adjustment",
     "AdjustmentError",
     "AnchorError",
+    "ByRole",
     "Concept",
     "EmbeddingError",
     "FileFormatError",

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from ..adjusters import ADJUSTERS, Adjuster
+from ..adjusters import ADJUSTERS, Adjuster, ByRole
 from ..adjustment import Adjustment
 from ..components import without_adapters
 from ..concept import Concept
@@ -116,7 +116,9 @@ BASE = Arm("base", personalised=False)
 PERSONALISED = Arm("personalised")
 
 
-def tea_arms(alphas: Sequence[float], beta: float | None = 1.5, norm_blend: float | None = None) -> list[Arm]:
+def tea_arms(
+    alphas: Sequence[float | ByRole], beta: float | None = 1.5, norm_blend: float | None = None
+) -> list[Arm]:
     """An arm for each α, named as people will read it."""
     adjusters = [Adjustment(alpha=alpha, beta=beta, norm_blend=norm_blend) for alpha in alphas]
     return [Arm(adjuster.label, adjuster) for adjuster in adjusters]
@@ -126,13 +128,15 @@ def parse_arm(text: str) -> Arm:
     """The arm that a command names: an adjuster, and its settings where they are not the usual.
 
     Args:
-        text: ``NAME`` or ``NAME:setting=value,…``; ``none`` is a value too. The names are those of
-            ``ADJUSTERS``, the settings the fields of each.
+        text: ``NAME`` or ``NAME:setting=value,…``; ``none`` is a value too, and ``0/1/1`` one by role. The
+            names are those of ``ADJUSTERS``, the settings the fields of each.
 
     Raises: AdjustmentError, for a name, a setting or a value that there is not.
 
     >>> parse_arm("tea:alpha=0.6,beta=none").adjuster
     Adjustment(alpha=0.6, beta=None, norm_blend=None)
+    >>> parse_arm("tea:alpha=0/1/1").name
+    'TEA α 0/1/1'
     """
     name, _, settings = (part.strip() for part in text.partition(":"))
     kind = ADJUSTERS.get(name)
@@ -161,6 +165,7 @@ def _value(text: str, key: str, value: str, hint: Any) -> Any:
         bool: lambda value: {"true": True, "false": False}[value.lower()],
         int: int,
         float: float,
+        ByRole: ByRole.parsed,
         str: str,
     }
     for kind, reading in readings.items():
@@ -169,7 +174,8 @@ def _value(text: str, key: str, value: str, hint: Any) -> Any:
                 return reading(value)
             except (KeyError, ValueError):
                 continue
-    wanted = " or ".join("none" if kind is type(None) else kind.__name__ for kind in kinds)
+    words = {type(None): "none", ByRole: "CONCEPT/CONTEXT/REST", float: "number"}
+    wanted = " or ".join(words.get(kind, kind.__name__) for kind in kinds)
     raise AdjustmentError(f"'{text}' sets {key} to '{value}', which is no {wanted}.")
 
 
