@@ -140,7 +140,7 @@ def test_a_role_out_of_range_is_refused(alphas):
 
 @pytest.mark.parametrize("text", ["", "0/1", "0/1/1/1", "a/b/c", "0,1,1"])
 def test_what_is_not_by_role_is_not_read_so(text):
-    with pytest.raises(ValueError, match="CONCEPT/CONTEXT/REST|could not convert"):
+    with pytest.raises(ValueError, match=r"CONCEPT/CONTEXT/REST|could not convert"):
         ByRole.parsed(text)
 
 

@@ -45,8 +45,8 @@ Alphas = Annotated[
     typer.Option(
         parser=_alpha,
         metavar="ALPHA",
-        help="0 leaves the concept as it is, 1 makes it the anchor; 0/1/1: by role, the concept's own tokens, "
-        "the other words, the rest. Repeat for several.",
+        help="0 leaves the concept as it is, 1 makes it the anchor; 0/1/1: by role, the concept's own "
+        "tokens, the other words, the rest. Repeat for several.",
     ),
 ]
 Beta = Annotated[float | None, typer.Option(help="Norm relative to the anchor's.", show_default=f"{BETA:g}")]
