@@ -116,7 +116,7 @@ def test_what_they_are_called_and_what_files_say_of_them():
         ("lora:text=1,denoiser=1", "both 1"),
         ("lora:clip=0", "sets 'clip', but lora has only text, denoiser"),
         ("switch:until=2", "until=2 is out of range"),
-        ("nothing", "'nothing' is none of tea, lora, switch"),
+        ("nothing", "'nothing' is none of tea, lerp, weight, lora, switch"),
     ],
 )
 def test_what_is_wrong_is_said(text, says):
