@@ -7,7 +7,7 @@ import torch
 
 from toys.adjusters import Projection, Watching, Weighting
 from uncollapse import Adjustment, AdjustmentError, adjust
-from uncollapse.adjusters import ADJUSTERS, Adjuster, Places, Role, registered
+from uncollapse.adjusters import ADJUSTERS, Adjuster, ByRole, Places, Role, registered
 
 V, C = torch.randn(2, 2, 5, 8, generator=torch.Generator().manual_seed(0))
 
@@ -35,7 +35,7 @@ def test_what_is_not_said_of_an_adjuster():
         def adjust(self, row, anchor, places):
             return row
 
-    assert Plain.levels == {"token", "prompt"}
+    assert Plain().levels == {"token", "prompt"}
     assert Plain().label == "Plain"
     assert Projection().label == "Projection"
     with pytest.raises(TypeError, match="abstract"):
@@ -83,6 +83,65 @@ def test_the_papers_adjusters_share_by_the_mean_of_their_settings():
     assert torch.equal(one.shared([one]).adjust(V, C, places), one.adjust(V, C, places))
     assert one.weakened(0.5) == Adjustment(alpha=0.1, beta=1.0)
     assert one.label == "TEA α 0.2"
+
+
+ROLES = torch.tensor([[3, 3, 2, 1, 1], [3, 2, 1, 0, 3]], dtype=torch.int8)
+PLACES = Places(ROLES, ROLES > 0)
+
+
+@pytest.mark.parametrize(
+    "norm_rule", [{}, {"beta": 1.0}, {"beta": None}, {"beta": None, "norm_blend": 0.3}], ids=str
+)
+def test_each_role_follows_its_own_alpha(norm_rule):
+    alphas = {Role.CONCEPT: 0.1, Role.CONTEXT: 1.0, Role.REST: 0.7}
+    found = Adjustment(ByRole(*alphas.values()), **norm_rule).adjust(V, C, PLACES)
+    for role, alpha in alphas.items():
+        assert torch.equal(
+            found[role == ROLES], adjust(V, C, alpha, **{"beta": 1.5} | norm_rule)[role == ROLES]
+        )
+    assert torch.equal(found[ROLES == Role.NONE], V[ROLES == Role.NONE])
+
+
+def test_one_alpha_for_every_role_is_the_single_alpha():
+    assert torch.equal(
+        Adjustment(ByRole(0.3, 0.3, 0.3)).adjust(V, C, PLACES), Adjustment(0.3).adjust(V, C, PLACES)
+    )
+
+
+def test_a_role_of_0_keeps_its_bits_and_1_gives_the_anchors():
+    found = Adjustment(ByRole(0, 1, 0), beta=1.0).adjust(V, C, PLACES)
+    assert torch.equal(found[ROLES != Role.CONTEXT], V[ROLES != Role.CONTEXT])
+    torch.testing.assert_close(found[ROLES == Role.CONTEXT], C[ROLES == Role.CONTEXT])
+
+
+def test_by_role_is_shared_scheduled_and_named():
+    one, two = Adjustment(ByRole(0, 1, 0.5), beta=1.0), Adjustment(0.4, beta=1.0)
+    mean = one.shared([two]).adjust(V, C, PLACES)
+    expected = {
+        Role.CONCEPT: adjust(V, C, 0.2, beta=None, norm_blend=0.5),  # of v's own norm and of the anchor's
+        Role.CONTEXT: adjust(V, C, 0.7, beta=1.0),
+        Role.REST: adjust(V, C, 0.45, beta=1.0),
+    }
+    for role, vectors in expected.items():
+        torch.testing.assert_close(mean[role == ROLES], vectors[role == ROLES])
+    assert one.weakened(0.5).alpha == ByRole(0, 0.5, 0.25)
+    assert one.label == "TEA α 0/1/0.5"
+    assert one.settings()["alpha"] == {"concept": 0, "context": 1, "rest": 0.5}
+    assert (one.levels, two.levels) == ({"prompt"}, {"prompt", "token"})
+
+
+@pytest.mark.parametrize(
+    "alphas", [(-0.1, 0, 0), (0, 1.1, 0), (0, 0, float("nan")), (0, "1", 0), (True, 0, 0)]
+)
+def test_a_role_out_of_range_is_refused(alphas):
+    with pytest.raises(AdjustmentError, match=r"Adjustment\(\): alpha"):
+        Adjustment(ByRole(*alphas))
+
+
+@pytest.mark.parametrize("text", ["", "0/1", "0/1/1/1", "a/b/c", "0,1,1"])
+def test_what_is_not_by_role_is_not_read_so(text):
+    with pytest.raises(ValueError, match=r"CONCEPT/CONTEXT/REST|could not convert"):
+        ByRole.parsed(text)
 
 
 def test_all_places_are_in_one_role_and_ones_own():

@@ -17,6 +17,7 @@ PUBLIC = [
     "Adjustment",
     "AdjustmentError",
     "AnchorError",
+    "ByRole",
     "Concept",
     "EmbeddingError",
     "FileFormatError",
@@ -33,6 +34,7 @@ PUBLIC = [
     "learned_embeds",
     "norm",
     "remove",
+    "rivals",
     "slerp",
 ]
 HEAVY = [

@@ -10,7 +10,8 @@
 Importing this loads torch and nothing heavier. Source of the method: arXiv:2506.22685.
 """
 
-from . import learned_embeds
+from . import learned_embeds, rivals
+from .adjusters import ByRole
 from .adjustment import Adjustment, adjust
 from .concept import Concept
 from .errors import (
@@ -34,6 +35,7 @@ __all__ = [
     "Adjustment",
     "AdjustmentError",
     "AnchorError",
+    "ByRole",
     "Concept",
     "EmbeddingError",
     "FileFormatError",
@@ -50,5 +52,6 @@ __all__ = [
     "learned_embeds",
     "norm",
     "remove",
+    "rivals",
     "slerp",
 ]

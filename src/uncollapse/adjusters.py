@@ -16,7 +16,7 @@ Where a pipeline hides which words its encoders were given, whatever follows a c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Any, ClassVar, TypeVar
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from .errors import AdjustmentError
 
-__all__ = ["ADJUSTERS", "Adjuster", "Places", "Role", "registered"]
+__all__ = ["ADJUSTERS", "Adjuster", "ByRole", "Places", "Role", "registered"]
 
 
 class Role(IntEnum):
@@ -62,17 +62,71 @@ class Places:
 
 
 @dataclass(frozen=True)
+class ByRole:
+    """One number for each role, where a setting takes more than one for all.
+
+    Args:
+        concept: of the concept's own tokens.
+        context: of the other words of the prompt.
+        rest: of what no single word stands for: BOS, EOS, padding, a template's tokens, pooled vectors.
+
+    >>> ByRole.parsed("0/1/0.8")
+    ByRole(concept=0.0, context=1.0, rest=0.8)
+    >>> str(ByRole(0, 1, 0.8))
+    '0/1/0.8'
+    """
+
+    concept: float
+    context: float
+    rest: float
+
+    @classmethod
+    def parsed(cls, text: str) -> ByRole:
+        """What ``str`` writes: the three numbers, concept's first, with strokes between them.
+
+        Raises: ValueError, for anything else.
+        """
+        numbers = [float(part) for part in text.split("/")]
+        if len(numbers) != 3:
+            raise ValueError(f"{text!r} is not CONCEPT/CONTEXT/REST, three numbers")
+        return cls(*numbers)
+
+    def of(self, role: Role) -> float:
+        """The number of a role; 0 of NONE, whose vectors no adjuster moves."""
+        return {Role.CONCEPT: self.concept, Role.CONTEXT: self.context, Role.REST: self.rest}.get(role, 0.0)
+
+    def times(self, factor: float) -> ByRole:
+        """Each number times ``factor``."""
+        return ByRole(self.concept * factor, self.context * factor, self.rest * factor)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.concept, self.context, self.rest))
+
+    def __format__(self, spec: str) -> str:
+        return "/".join(format(number, spec) for number in self)
+
+    def __str__(self) -> str:
+        return format(self, "g")
+
+
+@dataclass(frozen=True)
 class Adjuster(ABC):
     """How vectors are changed. A subclass adds its settings as fields, and ``adjust``.
 
-    ``name`` is what commands and files call it, ``title`` what people read, ``levels`` where it is meant to
-    be used: at the "token" level it gets a concept's learned rows, all in the role CONCEPT; at the "prompt"
-    level the rows of a text encoder's output.
+    ``name`` is what commands and files call it, ``title`` what people read.
     """
 
     name: ClassVar[str] = ""
     title: ClassVar[str] = ""
-    levels: ClassVar[frozenset[str]] = frozenset({"token", "prompt"})
+
+    @property
+    def levels(self) -> frozenset[str]:
+        """Where it is meant to be used; a subclass may state it as a plain attribute.
+
+        At the "token" level it gets a concept's learned rows, all in the role CONCEPT; at the "prompt" level
+        the rows of a text encoder's output.
+        """
+        return frozenset({"token", "prompt"})
 
     @abstractmethod
     def adjust(self, row: Tensor, anchor: Tensor, places: Places) -> Tensor:

@@ -12,7 +12,7 @@ Source: arXiv:2506.22685, section 4. Every way of setting the norm is |v'| = a|v
     neither         (a, b) = (1, 0)        only the direction moves
 
 so the same few lines serve all three, with one α, β per call or one per token. ``Adjustment`` is the adjuster
-(``adjusters``) made of them.
+(``adjusters``) made of them; it knows one α for all, or one for each role that a vector plays.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
-from .adjusters import Adjuster, Places, registered
+from .adjusters import Adjuster, ByRole, Places, Role, registered
 from .errors import AdjustmentError, EmbeddingError
 from .geometry import norm, turn
 
@@ -35,6 +35,10 @@ __all__ = ["Adjustment", "adjust", "turn_and_scale"]
 
 ALPHA, BETA = 0.2, 1.5  # the paper's, fixed over all its prompts
 
+Weights = tuple[float, float, float]
+"""α, and a and b of |v'| = a|v| + b|c|."""
+STAY: Weights = (0.0, 1.0, 0.0)
+
 
 @registered
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ class Adjustment(Adjuster):
     """TEA, the paper's adjuster: how far to move, and how long to be afterwards.
 
     Args:
-        alpha: share of the angle to the anchor, 0 (stay) to 1 (the anchor's direction).
+        alpha: share of the angle to the anchor, 0 (stay) to 1 (the anchor's direction): one for all vectors,
+            or, at prompt level, one for each role. A role of 0 is left as it is, its norm too.
         beta: norm relative to the anchor's, above 0; None leaves the norm to ``norm_blend``.
         norm_blend: 0 keeps the learned norm, 1 takes the anchor's, between them a straight blend.
             It and ``beta`` are two rules for one thing: give it with ``beta=None``.
@@ -51,31 +56,31 @@ class Adjustment(Adjuster):
     nothing changes, to the last bit.
 
     Raises: AdjustmentError, for values out of range or two rules for the norm.
-    Source: the defaults are those of arXiv:2506.22685, section 5.
+    Source: the defaults are those of arXiv:2506.22685, section 5. The paper has one α; by role is ours.
     """
 
     name: ClassVar[str] = "tea"
     title: ClassVar[str] = "TEA"
 
-    alpha: float = ALPHA
+    alpha: float | ByRole = ALPHA
     beta: float | None = BETA
     norm_blend: float | None = None
 
     def __post_init__(self) -> None:
-        _check_settings("Adjustment()", self.alpha, self.beta, self.norm_blend)
+        for alpha in self.alpha if isinstance(self.alpha, ByRole) else [self.alpha]:
+            _check_settings("Adjustment()", alpha, self.beta, self.norm_blend)
 
     def adjust(self, row: Tensor, anchor: Tensor, places: Places) -> Tensor:
-        """Every vector by the formula above, whatever its role."""
-        return turn_and_scale(row, anchor, self.alpha, *self.norm_weights, mask=places.mine)
+        """Every vector by the formula above, with the α of its role."""
+        return _by_role([self._weights(role) for role in Role], row, anchor, places)
 
     def shared(self, others: Sequence[Adjuster]) -> Adjuster:
-        """The mean of the settings: of α, and of a and b in |v'| = a|v| + b|c|."""
+        """The mean of the settings, role by role: of α, and of a and b in |v'| = a|v| + b|c|."""
         strangers = [other for other in others if not isinstance(other, Adjustment)]
         if strangers:
             return super().shared(strangers)
         mixed = [self, *(other for other in others if isinstance(other, Adjustment))]
-        each = zip(*((one.alpha, *one.norm_weights) for one in mixed), strict=True)
-        return _Mean(*(sum(values) / len(mixed) for values in each))
+        return _Mean(tuple(_mean([one._weights(role) for one in mixed]) for role in Role))
 
     def settings(self) -> dict[str, Any]:
         """Without a name, as files have them from before there were others."""
@@ -83,28 +88,46 @@ class Adjustment(Adjuster):
 
     def weakened(self, factor: float) -> Adjustment:
         """The same with α · factor."""
-        return replace(self, alpha=self.alpha * factor)
+        alpha = self.alpha
+        return replace(self, alpha=alpha.times(factor) if isinstance(alpha, ByRole) else alpha * factor)
+
+    @property
+    def levels(self) -> frozenset[str]:
+        """Both; by role the prompt level alone, for a learned row is the concept's and nothing else."""
+        return frozenset({"prompt"}) if isinstance(self.alpha, ByRole) else super().levels
 
     @property
     def label(self) -> str:
         return f"TEA α {self.alpha:g}"
 
-    @property
-    def norm_weights(self) -> tuple[float, float]:
-        """(a, b) of |v'| = a|v| + b|c|."""
-        return _norm_weights(self.beta, self.norm_blend)
+    def _weights(self, role: Role) -> Weights:
+        """(α, a, b) of a role."""
+        if not isinstance(self.alpha, ByRole):
+            return (self.alpha, *_norm_weights(self.beta, self.norm_blend))
+        alpha = self.alpha.of(role)
+        return (alpha, *_norm_weights(self.beta, self.norm_blend)) if alpha else STAY
 
 
 @dataclass(frozen=True)
 class _Mean(Adjuster):
-    """What words between several concepts follow."""
+    """What words between several concepts follow: (α, a, b) for each role."""
 
-    alpha: float
-    own_norm: float
-    anchor_norm: float
+    weights: tuple[Weights, ...]
 
     def adjust(self, row: Tensor, anchor: Tensor, places: Places) -> Tensor:
-        return turn_and_scale(row, anchor, self.alpha, self.own_norm, self.anchor_norm, mask=places.mine)
+        return _by_role(self.weights, row, anchor, places)
+
+
+def _mean(weights: Sequence[Weights]) -> Weights:
+    alpha, own_norm, anchor_norm = (sum(values) / len(weights) for values in zip(*weights, strict=True))
+    return alpha, own_norm, anchor_norm
+
+
+def _by_role(weights: Sequence[Weights], row: Tensor, anchor: Tensor, places: Places) -> Tensor:
+    """``turn_and_scale`` with the (α, a, b) of each vector's role."""
+    table = torch.tensor(weights, dtype=torch.float64, device=places.role.device)
+    alpha, own_norm, anchor_norm = table[places.role.long()].unbind(-1)
+    return turn_and_scale(row, anchor, alpha, own_norm, anchor_norm, mask=places.mine)
 
 
 def adjust(

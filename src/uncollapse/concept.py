@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from .adjusters import Adjuster
+from .adjusters import Adjuster, ByRole
 from .adjustment import Adjustment
 from .anchors import check_anchor
 from .errors import AdjustmentError, PlaceholderError
@@ -64,7 +64,7 @@ class Concept:
         self,
         placeholder: str,
         anchor: str,
-        alpha: float | Unset = UNSET,
+        alpha: float | ByRole | Unset = UNSET,
         beta: float | Unset | None = UNSET,
         norm_blend: float | Unset | None = UNSET,
         level: str = "auto",

@@ -74,7 +74,7 @@ def test_the_help_offers_them(command):
     assert "--redness" in said
     assert "How red the pictures are, for --compare." in said
     assert "--oracle" in said
-    assert "one of: tea, halfway." in said
+    assert "one of: tea, lerp, weight, halfway, lora, switch." in said
     assert "--judge" not in said
     assert "CLIP folder or hub id that scores the images, for --compare." in said
 

@@ -110,6 +110,25 @@ def test_an_anchor_of_other_length_gives_every_vector_a_partner(pipe):
         )
 
 
+def test_by_role_each_vector_moves_as_the_one_alpha_moves_it_or_not_at_all(pipe):
+    """What the three roles move is disjoint, and together it is all that follows the concept."""
+
+    def adjusted_by(alpha):
+        with uc.apply(pipe, "sks cat", anchor="dog", alpha=alpha, beta=1.2):
+            return encoded(pipe, PROMPT, "a hat")
+
+    plain, whole = encoded(pipe, PROMPT, "a hat"), adjusted_by(0.5)
+    parts = [adjusted_by(uc.ByRole(*alphas)) for alphas in ((0.5, 0, 0), (0, 0.5, 0), (0, 0, 0.5))]
+    assert_same(adjusted_by(uc.ByRole(0.5, 0.5, 0.5)), whole)
+    for own, moved, *of_roles in zip(plain, whole, *parts, strict=True):
+        follows = [(part != own).any(-1) for part in of_roles]
+        assert torch.equal(torch.stack(follows).sum(0), (moved != own).any(-1))
+        for part, its in zip(of_roles, follows, strict=True):
+            assert torch.equal(part[its], moved[its])
+    moves = [any(not torch.equal(a, b) for a, b in zip(plain, part, strict=True)) for part in parts]
+    assert moves[0] or moves[2]  # a pooled vector or a mean is of the rest
+
+
 def test_removal_and_failure_leave_the_pipeline_as_it_was(pipe):
     plain, attributes = encoded(pipe, PROMPT, "a hat"), dict(vars(pipe))
     forwards = [dict(vars(encoder)) for encoder in text_encoders(pipe).values()]

@@ -243,6 +243,27 @@ def test_multi_vector_tokens_are_paired_as_the_encoder_sees_them(pipe):
     torch.testing.assert_close(adjusted[:10], twin[partners], atol=1e-5, rtol=0)
 
 
+def test_by_role_the_concepts_tokens_its_context_and_the_rest_go_their_own_way(pipe):
+    def share(place):
+        return uc.angle(plain[place], adjusted[place]) / uc.angle(plain[place], twin[place])
+
+    plain, twin = encode(pipe, PROMPT)[0][0], encode(pipe, "a photo of big dog in the snow")[0][0]
+    with uc.apply(pipe, "sks cat", anchor="big dog", alpha=uc.ByRole(0, 0.4, 0.8), beta=None):
+        adjusted = encode(pipe, PROMPT)[0][0]
+    torch.testing.assert_close(adjusted[:4], plain[:4])  # BOS a photo of: the twin's are the same
+    assert torch.equal(adjusted[4:6], plain[4:6])  # sks cat
+    assert [round(share(i).item(), 2) for i in (6, 7, 8)] == [0.4] * 3  # in the snow
+    assert {round(share(i).item(), 2) for i in range(9, len(plain))} == {0.8}  # EOS and padding
+
+
+def test_learned_rows_know_no_roles(pipe):
+    add_token(pipe, "<t>", torch.ones(1, 32))
+    with pytest.raises(uc.AdjustmentError, match="TEA α 0/1/1 is not meant for"):
+        uc.apply(pipe, "<t>", anchor="dog", alpha=uc.ByRole(0, 1, 1))
+    with uc.apply(pipe, "<t>", anchor="dog", alpha=uc.ByRole(0, 1, 1), level="prompt"):
+        pass
+
+
 def test_several_concepts_follow_their_own_settings_and_the_context_their_mean(pipe):
     prompt = "sks cat and qrx dog in snow"
     cat = uc.Concept("sks cat", "cat", alpha=0.0, beta=None)

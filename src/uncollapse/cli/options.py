@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..adjusters import ByRole
 from ..adjustment import BETA
 
 # What to draw from.
@@ -27,9 +28,26 @@ Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; by defaul
 # The concept and its adjustment; ranges are checked by Adjustment and Concept, which say it in a sentence.
 Placeholder = Annotated[str | None, typer.Option(help='What the prompts call the concept: "sks dog".')]
 Anchor = Annotated[str | None, typer.Option(help='What it is, in ordinary words: "dog".')]
+
+
+def _alpha(value: object) -> float | ByRole:
+    text = str(value)  # typer asks about defaults too
+    try:
+        return ByRole.parsed(text) if "/" in text else float(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is neither a number nor CONCEPT/CONTEXT/REST, three numbers such as 0/1/1."
+        ) from error
+
+
 Alphas = Annotated[
-    list[float],
-    typer.Option(help="0 leaves the concept as it is, 1 makes it the anchor; repeat for several."),
+    list[Any],  # of float | ByRole, which typer does not know
+    typer.Option(
+        parser=_alpha,
+        metavar="ALPHA",
+        help="0 leaves the concept as it is, 1 makes it the anchor; 0/1/1: by role, the concept's own "
+        "tokens, the other words, the rest. Repeat for several.",
+    ),
 ]
 Beta = Annotated[float | None, typer.Option(help="Norm relative to the anchor's.", show_default=f"{BETA:g}")]
 NormBlend = Annotated[

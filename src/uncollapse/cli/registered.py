@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from ..adjusters import ADJUSTERS
+from ..comparison import WAYS
 from ..comparison.measures import MEASURES, DeclaredMeasure
 
 __all__ = ["with_registered"]
@@ -67,7 +68,7 @@ def _option(measure: DeclaredMeasure) -> inspect.Parameter:
 
 
 def _arms() -> Any:
-    names = ", ".join(ADJUSTERS)
+    names = ", ".join([*ADJUSTERS, *WAYS])
     says = f"A further way to draw: NAME or NAME:setting=value,…; one of: {names}. Repeat for several."
     return Annotated[list[str] | None, typer.Option("--arm", help=says)]
 

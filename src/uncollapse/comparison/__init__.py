@@ -1,6 +1,7 @@
 """The same prompts and seeds, drawn several ways and measured.
 
 arms            the ways to draw, and what people read of each
+ways            the ways to draw by name, as commands ask for them
 prompts         what is asked for
 records         what is left: a record a picture, and the comparison that they make
 compare         drawing and measuring
@@ -13,16 +14,18 @@ What may be imported from here is below. ``summary``, ``contact_sheet`` and ``re
 which import them by name: the last two need Pillow and Jinja.
 """
 
-from .arms import BASE, PERSONALISED, Arm, parse_arm, tea_arms, told_apart
+from .arms import BASE, PERSONALISED, Arm, tea_arms, told_apart
 from .compare import compare, comparing
 from .measures import MEASURES, Given, Measure, clip_measure, declared, judge_measure, named_measures
 from .prompts import ContextPrompt, UserPrompt
 from .records import Album, Comparison, Record, Value
+from .ways import WAYS, parse_arm, way
 
 __all__ = [
     "BASE",
     "MEASURES",
     "PERSONALISED",
+    "WAYS",
     "Album",
     "Arm",
     "Comparison",
@@ -41,4 +44,5 @@ __all__ = [
     "parse_arm",
     "tea_arms",
     "told_apart",
+    "way",
 ]

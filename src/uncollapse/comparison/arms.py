@@ -7,20 +7,20 @@ knows no kinds of arms. One that draws in a way of its own is a subclass with an
 
 from __future__ import annotations
 
-import typing
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..adjusters import ADJUSTERS, Adjuster
+from ..adjusters import Adjuster, ByRole
 from ..adjustment import Adjustment
-from ..components import without_adapters
+from ..components import adapters_scaled, modules, text_encoders, without_adapters
 from ..concept import Concept
-from ..errors import AdjustmentError
+from ..errors import UncollapseWarning
 from ..pipelines import apply
 
-__all__ = ["BASE", "PERSONALISED", "Arm", "parse_arm", "tea_arms", "told_apart"]
+__all__ = ["BASE", "PERSONALISED", "Arm", "tea_arms", "told_apart"]
 
 NEUTRAL, BEFORE, AFTER = "#55708f", "#cf3f3f", "#1a8f57"
 
@@ -36,6 +36,8 @@ class Arm:
         negative_encoder: takes the place of the concept's.
         schedule: what the adjuster's strength is multiplied by, from progress 0 (first step) to 1 (last).
         call: further arguments of the pipeline's call, which take the place of the comparison's settings.
+        text_lora: what the adapters of the text encoders are multiplied by: 0 is without, 1 as they are.
+        denoiser_lora: likewise those of every other part.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Arm:
     negative_encoder: str | None = None
     schedule: Callable[[float], float] | None = None
     call: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    text_lora: float = 1.0
+    denoiser_lora: float = 1.0
 
     def asked(self, concept: Concept, template: str) -> str:
         """The prompt as this arm gives it to the pipeline."""
@@ -65,18 +69,45 @@ class Arm:
             drawer = pipe if base is None else base
             with without_adapters(drawer):
                 yield drawer
-        elif self.adjuster is None:
-            yield pipe
         else:
-            negative_encoder = self.negative_encoder or concept.negative_encoder
-            how = replace(concept, adjuster=self.adjuster, negative_encoder=negative_encoder)
-            with apply(pipe, how, base=base, schedule=self.schedule):
+            with self._adapters(pipe), self._adjusted(pipe, concept, base):
                 yield pipe
+
+    @contextmanager
+    def _adapters(self, pipe: Any) -> Iterator[None]:
+        encoders = text_encoders(pipe)
+        others = {name: part for name, part in modules(pipe).items() if name not in encoders}
+        with ExitStack() as stack:
+            for where, parts, factor in (
+                ("text encoders", encoders, self.text_lora),
+                ("denoiser", others, self.denoiser_lora),
+            ):
+                if factor == 1:
+                    continue
+                if not stack.enter_context(adapters_scaled(f"'{self.name}'", parts.values(), factor)):
+                    warnings.warn(
+                        f"'{self.name}' changes nothing in the {where}: no adapter is on there.",
+                        UncollapseWarning,
+                        stacklevel=4,
+                    )
+            yield
+
+    def _adjusted(self, pipe: Any, concept: Concept, base: Any) -> AbstractContextManager[object]:
+        if self.adjuster is None:
+            return nullcontext()
+        negative_encoder = self.negative_encoder or concept.negative_encoder
+        how = replace(concept, adjuster=self.adjuster, negative_encoder=negative_encoder)
+        return apply(pipe, how, base=base, schedule=self.schedule)
 
     @property
     def altered(self) -> bool:
         """Whether it draws otherwise than the personalised model does by itself."""
-        return self.personalised and (self.adjuster is not None or bool(self.call))
+        return self.personalised and (self.adjuster is not None or bool(self.call) or bool(self._loras))
+
+    @property
+    def _loras(self) -> dict[str, float]:
+        given = {"text_lora": self.text_lora, "denoiser_lora": self.denoiser_lora}
+        return {name: factor for name, factor in given.items() if factor != 1}
 
     @property
     def way(self) -> str:
@@ -103,12 +134,13 @@ class Arm:
         return f"With {self.name}", "same model, same words"
 
     def as_json(self) -> dict[str, Any]:
-        """What it is, but for a schedule, which is code; its call's arguments where it has any."""
+        """What it is, but for a schedule, which is code; what is as usual is left out."""
         return {
             "name": self.name,
             "adjustment": self.adjuster.settings() if self.adjuster else None,
             "personalised": self.personalised,
             **({"call": dict(self.call)} if self.call else {}),
+            **self._loras,
         }
 
 
@@ -116,61 +148,12 @@ BASE = Arm("base", personalised=False)
 PERSONALISED = Arm("personalised")
 
 
-def tea_arms(alphas: Sequence[float], beta: float | None = 1.5, norm_blend: float | None = None) -> list[Arm]:
+def tea_arms(
+    alphas: Sequence[float | ByRole], beta: float | None = 1.5, norm_blend: float | None = None
+) -> list[Arm]:
     """An arm for each α, named as people will read it."""
     adjusters = [Adjustment(alpha=alpha, beta=beta, norm_blend=norm_blend) for alpha in alphas]
     return [Arm(adjuster.label, adjuster) for adjuster in adjusters]
-
-
-def parse_arm(text: str) -> Arm:
-    """The arm that a command names: an adjuster, and its settings where they are not the usual.
-
-    Args:
-        text: ``NAME`` or ``NAME:setting=value,…``; ``none`` is a value too. The names are those of
-            ``ADJUSTERS``, the settings the fields of each.
-
-    Raises: AdjustmentError, for a name, a setting or a value that there is not.
-
-    >>> parse_arm("tea:alpha=0.6,beta=none").adjuster
-    Adjustment(alpha=0.6, beta=None, norm_blend=None)
-    """
-    name, _, settings = (part.strip() for part in text.partition(":"))
-    kind = ADJUSTERS.get(name)
-    if kind is None:
-        raise AdjustmentError(f"'{text}' is no way to draw: '{name}' is none of {', '.join(ADJUSTERS)}.")
-    parts = [part.partition("=") for part in settings.split(",") if part.strip()]
-    given = {key.strip().replace("-", "_"): value.strip() for key, _, value in parts}
-    hints = typing.get_type_hints(kind)
-    known = [each.name for each in fields(kind) if each.init]
-    for key in given:
-        if key not in known:
-            has = f"only {', '.join(known)}" if known else "no settings"
-            raise AdjustmentError(f"'{text}' sets '{key}', but {name} has {has}.")
-    try:
-        adjuster = kind(**{key: _value(text, key, value, hints[key]) for key, value in given.items()})
-    except TypeError as error:  # one that has no usual value
-        raise AdjustmentError(f"'{text}' says too little: {error}.") from error
-    return Arm(adjuster.label, adjuster)
-
-
-def _value(text: str, key: str, value: str, hint: Any) -> Any:
-    """``value`` as a setting of this type."""
-    kinds = typing.get_args(hint) or (hint,)
-    readings: dict[Any, Callable[[str], Any]] = {
-        type(None): lambda value: {"none": None}[value.lower()],
-        bool: lambda value: {"true": True, "false": False}[value.lower()],
-        int: int,
-        float: float,
-        str: str,
-    }
-    for kind, reading in readings.items():
-        if kind in kinds:
-            try:
-                return reading(value)
-            except (KeyError, ValueError):
-                continue
-    wanted = " or ".join("none" if kind is type(None) else kind.__name__ for kind in kinds)
-    raise AdjustmentError(f"'{text}' sets {key} to '{value}', which is no {wanted}.")
 
 
 def told_apart(arms: Sequence[Arm]) -> list[Arm]:

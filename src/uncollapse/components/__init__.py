@@ -5,13 +5,13 @@ parts       the modules, the denoiser, the pipelines that a combined one is made
 names       what files call text encoders, and how wide each is
 encoders    text encoders and tokenizers, by their own names and by those of files
 tables      a text encoder's token table, where it can be read and written
-adapters    LoRA and the rest of PEFT, off for a while
+adapters    LoRA and the rest of PEFT, off or weaker for a while
 
 Nothing here imports diffusers or transformers: a pipeline is whatever has these parts. An error begins with
 the function that was called, which is told to whatever may raise one.
 """
 
-from .adapters import adapters_off, has_adapters, without_adapters
+from .adapters import adapters_off, adapters_scaled, has_adapters, without_adapters
 from .encoders import encoders_of, text_encoders, tokenizers, tokens_and_encoders
 from .names import ENCODERS, FAMILIES, ONLY, encoder_name
 from .parts import DENOISERS, denoiser, inner_pipelines, modules
@@ -28,6 +28,7 @@ __all__ = [
     "Tokenizer",
     "TokenizesText",
     "adapters_off",
+    "adapters_scaled",
     "denoiser",
     "encoder_name",
     "encoders_of",

@@ -1,4 +1,4 @@
-"""Adapters off for a while: LoRA and the rest of PEFT, put back bit for bit, also when the block fails.
+"""Adapters off, or weaker, for a while: LoRA and the rest of PEFT, put back bit for bit, whatever happens.
 
 An adapter that was fused and then unloaded cannot be told from the model's own weights.
 """
@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..errors import PipelineError
 from .parts import modules
 from .protocols import Pipeline
 
-__all__ = ["adapters_off", "has_adapters", "without_adapters"]
+__all__ = ["adapters_off", "adapters_scaled", "has_adapters", "without_adapters"]
 
 
 def without_adapters(pipe: Pipeline) -> AbstractContextManager[bool]:
@@ -59,6 +60,36 @@ def adapters_off(parts: Iterable[nn.Module]) -> Iterator[bool]:
             with torch.no_grad():
                 for parameter, copy in weights:
                     parameter.copy_(copy)
+
+
+@contextmanager
+def adapters_scaled(caller: str, parts: Iterable[nn.Module], factor: float) -> Iterator[bool]:
+    """Multiply what every PEFT layer adds by ``factor``.
+
+    Yields: whether there was any that is on.
+    Raises: PipelineError, for a layer whose share cannot be scaled: one that is fused into the weights, or
+        replaces them, as modules that were trained whole do.
+    """
+    layers = [layer for part in parts for layer in _layers(part) if not layer._disable_adapters]
+    for layer in layers:
+        if getattr(layer, "merged_adapters", None):
+            raise PipelineError(
+                f"{caller}: an adapter is fused into the model's weights, so its strength cannot be changed. "
+                "Load it without fusing it."
+            )
+        if not isinstance(getattr(layer, "scaling", None), dict):
+            raise PipelineError(
+                f"{caller}: {type(layer).__name__} holds weights that were trained whole, which have no "
+                "strength to change."
+            )
+    before = [dict(layer.scaling) for layer in layers]
+    try:
+        for layer in layers:
+            layer.scaling = {name: scale * factor for name, scale in layer.scaling.items()}
+        yield bool(layers)
+    finally:
+        for layer, scaling in zip(layers, before, strict=True):
+            layer.scaling = scaling
 
 
 def _layers(module: nn.Module) -> list[Any]:

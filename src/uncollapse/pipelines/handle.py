@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ..adjusters import Adjuster
+from ..adjusters import Adjuster, ByRole
 from ..anchors import check_anchor
 from ..components import (
     Pipeline,
@@ -38,7 +38,7 @@ def apply(
     concept: str | Concept | Iterable[Concept],
     *,
     anchor: str | None = None,
-    alpha: float | Unset = UNSET,
+    alpha: float | ByRole | Unset = UNSET,
     beta: float | Unset | None = UNSET,
     norm_blend: float | Unset | None = UNSET,
     level: str | Unset = UNSET,
