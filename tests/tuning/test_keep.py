@@ -32,10 +32,10 @@ def test_what_is_no_wish_is_refused(text):
 
 
 @given(SHARES, SHARES, SHARES, SHARES)
-def test_a_balance_wants_more_of_both(c, l, more_c, more_l):
-    better = Keep().value(max(c, more_c), max(l, more_l))
-    assert better >= Keep().value(c, l)
-    assert Keep().value(c, l) == Keep().value(l, c)
+def test_a_balance_wants_more_of_both(context, likeness, more_context, more_likeness):
+    better = Keep().value(max(context, more_context), max(likeness, more_likeness))
+    assert better >= Keep().value(context, likeness)
+    assert Keep().value(context, likeness) == Keep().value(likeness, context)
 
 
 @given(SHARES, SHARES, SHARES, st.floats(0.1, 1))

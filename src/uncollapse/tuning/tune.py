@@ -230,8 +230,8 @@ def tuning(
 def _check_base(pipe: Pipeline, concept: Concept, base: Pipeline | None) -> None:
     if base is None and not (has_adapters(pipe) or level_of(pipe, concept) == "token"):
         raise PipelineError(
-            "tune(): the model itself is personalised, so there is none beside it that has all of the context. "
-            "Give the one it was made from as ",
+            "tune(): the model itself is personalised, and there is none beside it that has all of the "
+            "context. Give the one it was made from as ",
             Setting("base"),
             ".",
         )
@@ -287,14 +287,14 @@ def _how_many(settings: TuneSettings, prompts: int) -> int:
             return count
     least = prompts * (1 + settings.rounds * (1 + FINALISTS))
     raise PipelineError(
-        f"tune(): {settings.pictures} pictures are too few for {prompts} prompts and {settings.rounds} rounds, "
-        f"which need {least}. Give more pictures, or fewer prompts."
+        f"tune(): {settings.pictures} pictures are too few for {prompts} prompts and {settings.rounds} "
+        f"rounds, which need {least}. Give more pictures, or fewer prompts."
     )
 
 
 @dataclass(frozen=True)
 class _Scale:
-    """One score between its two ends: the model that has none of what it measures, and the one that has all."""
+    """One score between its two ends: the model that has none of it, and the one that has all."""
 
     score: str
     none: float
@@ -317,8 +317,8 @@ def _scales(comparisons: Sequence[Comparison]) -> tuple[_Scale, _Scale]:
         score = first_that_answers(question, scores)  # type: ignore[arg-type]
         if score is None:
             raise PipelineError(
-                f"tune(): nothing measures the {question} of a picture. Give photos of the subject and a CLIP "
-                "that scores pictures."
+                f"tune(): nothing measures the {question} of a picture. Give photos of the subject and a "
+                "CLIP that scores pictures."
             )
         low, high = (_mean(arm.name, score.name, comparisons) for arm in (none, whole))
         found.append(_Scale(score.name, low, high))
