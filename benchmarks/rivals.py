@@ -1,6 +1,6 @@
 """TEA beside what people would do instead, over every bundled concept: context kept, likeness kept, both.
 
-    python benchmarks/rivals.py                      # 6 concepts × 8 prompts × 2 seeds × 22 arms
+    python benchmarks/rivals.py                      # 6 concepts × 8 prompts × 2 seeds × 25 arms
     python benchmarks/rivals.py --seeds 1 --concept cat --arm tea:alpha=0/1/1,beta=1
 
 Every arm draws from the same noise. "Both" is the share of pictures that keep their context and the
@@ -37,11 +37,12 @@ SETTINGS = GenerationSettings(num_inference_steps=20, guidance_scale=4.0, batch_
 ARMS = [
     "tea",  # the paper's: α 0.2, β 1.5
     *(f"tea:alpha={alpha},beta=1" for alpha in (0.2, 0.4, 0.6, 0.8)),
-    *(f"tea:alpha={alpha},beta=1" for alpha in ("0/1/1", "0/0/1", "0/1/0", "1/0/0", "0.4/1/1")),
+    *(f"tea:alpha={alpha},beta=1" for alpha in ("0/1/1", "0/0/1", "0/1/0", "1/0/0", "0.2/1/1", "0.4/1/1")),
     "lerp:alpha=0.6",
     *(f"weight:times={times}" for times in (0.7, 0.4)),
     *(f"lora:text={scale}" for scale in (0.5, 0.25, 0)),
     *(f"lora:text={scale},denoiser={scale}" for scale in (0.7, 0.5)),
+    *(f"lora:denoiser={scale}" for scale in (0.8, 0.6)),
     *(f"switch:until={share}" for share in (0.2, 0.3)),
 ]
 NEUTRAL = ["tea:alpha=0/0/0", "lerp:alpha=0", "weight:times=1", "switch:until=0"]
@@ -116,16 +117,17 @@ def markdown(shares: Shares) -> str:
     ]
     ranked = sorted(shares.arms, key=lambda arm: -shares.mean(arm, "both"))
     for arm in ranked:
-        cells = [_interval(shares.mean(arm, o), shares.interval(shares.found[arm, o])) for o in OUTCOMES]
+        cells = [interval_text(shares.mean(arm, o), shares.interval(shares.found[arm, o])) for o in OUTCOMES]
         more = ["", ""]
         if AGAINST in shares.arms and arm not in (AGAINST, BASE.name):
             mean, interval, p = shares.gain(arm, "both", AGAINST)
-            more = [_interval(mean, interval, sign="+"), f"{p:.3f}"]
+            more = [interval_text(mean, interval, sign="+"), f"{p:.3f}"]
         lines.append(f"| {arm} | {' | '.join([*cells, *more])} |")
     return "\n".join(lines) + "\n"
 
 
-def _interval(mean: float, interval: tuple[float, float], sign: str = "") -> str:
+def interval_text(mean: float, interval: tuple[float, float], sign: str = "") -> str:
+    """In per cent."""
     low, high = (100 * x for x in interval)
     return f"{100 * mean:{sign}.0f} [{low:{sign}.0f} to {high:{sign}.0f}]"
 

@@ -11,7 +11,14 @@ Nothing here imports diffusers or transformers: a pipeline is whatever has these
 the function that was called, which is told to whatever may raise one.
 """
 
-from .adapters import adapters_off, adapters_scaled, has_adapters, without_adapters
+from .adapters import (
+    adapter_tensors,
+    adapters_in,
+    adapters_off,
+    adapters_scaled,
+    has_adapters,
+    without_adapters,
+)
 from .encoders import encoders_of, text_encoders, tokenizers, tokens_and_encoders
 from .names import ENCODERS, FAMILIES, ONLY, encoder_name
 from .parts import DENOISERS, denoiser, inner_pipelines, modules
@@ -27,6 +34,8 @@ __all__ = [
     "TextEncoder",
     "Tokenizer",
     "TokenizesText",
+    "adapter_tensors",
+    "adapters_in",
     "adapters_off",
     "adapters_scaled",
     "denoiser",

@@ -17,7 +17,14 @@ from ..errors import PipelineError
 from .parts import modules
 from .protocols import Pipeline
 
-__all__ = ["adapters_off", "adapters_scaled", "has_adapters", "without_adapters"]
+__all__ = [
+    "adapter_tensors",
+    "adapters_in",
+    "adapters_off",
+    "adapters_scaled",
+    "has_adapters",
+    "without_adapters",
+]
 
 
 def without_adapters(pipe: Pipeline) -> AbstractContextManager[bool]:
@@ -30,7 +37,30 @@ def without_adapters(pipe: Pipeline) -> AbstractContextManager[bool]:
 
 def has_adapters(pipe: Pipeline) -> bool:
     """Whether any adapter of the pipeline is on."""
-    return not all(layer._disable_adapters for part in modules(pipe).values() for layer in _layers(part))
+    return adapters_in(modules(pipe).values())
+
+
+def adapters_in(parts: Iterable[nn.Module]) -> bool:
+    """Whether any adapter of these parts is on."""
+    return not all(layer._disable_adapters for part in parts for layer in _layers(part))
+
+
+def adapter_tensors(pipe: Pipeline) -> dict[str, dict[str, torch.Tensor]]:
+    """The weights of the active adapters, by part and name; parts without any are left out.
+
+    Names leave out what an adapter is called, which differs with how it was loaded.
+    """
+    found: dict[str, dict[str, torch.Tensor]] = {}
+    for part, module in modules(pipe).items():
+        for path, layer in _named_layers(module):
+            for kind in getattr(layer, "adapter_layer_names", ()):
+                held = getattr(layer, kind)
+                for i, name in enumerate(each for each in layer.active_adapters if each in held):
+                    own = held[name]
+                    weights = {"": own} if isinstance(own, torch.Tensor) else dict(own.named_parameters())
+                    for key, weight in weights.items():
+                        found.setdefault(part, {})[f"{path}.{kind}.{i}.{key}"] = weight
+    return found
 
 
 @contextmanager
@@ -93,14 +123,17 @@ def adapters_scaled(caller: str, parts: Iterable[nn.Module], factor: float) -> I
 
 
 def _layers(module: nn.Module) -> list[Any]:
+    return [layer for _, layer in _named_layers(module)]
+
+
+def _named_layers(module: nn.Module) -> list[tuple[str, Any]]:
     if "peft" not in sys.modules:  # never imported, so nothing can be wrapped by it
         return []
     from peft.tuners.tuners_utils import BaseTunerLayer
     from peft.utils.other import AuxiliaryTrainingWrapper
 
-    return [
-        layer for layer in module.modules() if isinstance(layer, BaseTunerLayer | AuxiliaryTrainingWrapper)
-    ]
+    kinds = BaseTunerLayer | AuxiliaryTrainingWrapper
+    return [(name, layer) for name, layer in module.named_modules() if isinstance(layer, kinds)]
 
 
 def _copies(layer: Any) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -21,7 +21,7 @@ Nothing here imports diffusers: a pipeline is whatever has these parts.
 """
 
 from . import cache
-from .handle import apply
+from .handle import apply, level_of
 from .in_force import Handle, remove
 
-__all__ = ["Handle", "apply", "cache", "remove"]
+__all__ = ["Handle", "apply", "cache", "level_of", "remove"]

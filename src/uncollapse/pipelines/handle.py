@@ -30,7 +30,7 @@ from .prompt_level import AdjustedEncode
 from .schedule import Schedule, share_at, wrap_call
 from .token_level import rewrite_rows
 
-__all__ = ["apply"]
+__all__ = ["apply", "level_of"]
 
 
 def apply(
@@ -93,6 +93,15 @@ def apply(
             handle.remove()
             raise
         return handle
+
+
+def level_of(pipe: Pipeline, concept: Concept) -> str:
+    """Where ``apply`` would adjust a concept in this pipeline: "token" or "prompt".
+
+    Raises: PipelineError, AdjustmentError, as ``apply``.
+    """
+    stages = _stages(pipe, None)
+    return _level(concept, [tokenizer for stage, _ in stages for tokenizer, _ in tokens_and_encoders(stage)])
 
 
 def _put_in_force(

@@ -1,0 +1,186 @@
+"""Tuning on a toy pipeline, with scores that are known beforehand."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from toys.comparisons import CONCEPT, PROMPTS
+from toys.pipelines import add_token
+from toys.states import assert_same, everything
+from uncollapse.comparison import Album
+from uncollapse.concept import Concept
+from uncollapse.diagnosis.probe import ProbeSettings
+from uncollapse.errors import PipelineError
+from uncollapse.models.generation import GenerationSettings
+from uncollapse.tuning import Candidate, Keep, TuneSettings, family, tune, tuning
+from uncollapse.tuning.tune import _how_many, _worth_drawing
+
+DRAWING = GenerationSettings(num_inference_steps=1, guidance_scale=1.0)
+PROBE = ProbeSettings(seeds=(0,))
+WAYS = ("tea:alpha=0.4,beta=1", "tea:alpha=0/1/1,beta=1", "lora:text=0", "lora:text=0.5", "lerp:alpha=0.5")
+FEW = TuneSettings(pictures=40, rounds=2, ways=WAYS, probe=None)
+
+
+class Known(Album):
+    """Keeps which arm drew each picture, so that a measure can score it by that."""
+
+    def __init__(self):
+        super().__init__()
+        self.arms = []
+
+    def keep(self, image, arm, asked, prompt, seed):
+        self.arms.append(arm.name)
+        return super().keep(image, arm, asked, prompt, seed)
+
+
+def scoring(album, scores):
+    """A measure that gives each arm the (context, likeness) it is to have."""
+    seen = 0
+
+    def measure(images, prompts):
+        nonlocal seen
+        arms, seen = album.arms[seen : seen + len(images)], seen + len(images)
+        return [{"clip_t_context": scores[arm][0], "clip_i": scores[arm][1]} for arm in arms]
+
+    return [measure]
+
+
+SCORES = {
+    "base": (30.0, 10.0),
+    "personalised": (10.0, 90.0),
+    "TEA α 0.4": (14.0, 88.0),  # 20 % of the context, 97.5 % of the likeness
+    "TEA α 0/1/1": (29.0, 82.0),  # 95, 90
+    "text LoRA × 0": (30.0, 50.0),  # 100, 50
+    "text LoRA × 0.5": (18.0, 90.0),  # 40, 100
+    "LERP α 0.5": (12.0, 60.0),  # 10, 62.5
+}
+
+
+def tuned(pipe, settings=FEW, scores=SCORES, **more):
+    album = Known()
+    measures = scoring(album, scores)
+    return tune(pipe, CONCEPT, PROMPTS, measures, settings, DRAWING, album=album, **more)
+
+
+@pytest.mark.parametrize(
+    ("wish", "best"),
+    [
+        ("balance", "tea:alpha=0/1/1,beta=1"),
+        ("likeness 95%", "lora:text=0.5"),
+        ("likeness 90%", "tea:alpha=0/1/1,beta=1"),
+        ("context 100%", "lora:text=0"),
+    ],
+)
+def test_the_wish_chooses(lora_pipe, wish, best):
+    found = tuned(lora_pipe, replace(FEW, keep=Keep.parsed(wish)))
+    assert found.chosen.way == best
+    assert found.preset.way == best
+    assert found.preset.measured["keep"] == wish
+    assert found.says == ""
+
+
+def test_figures_are_shares_between_the_two_models(lora_pipe):
+    found = {each.way: each for each in tuned(lora_pipe).candidates}
+    by_role = found["tea:alpha=0/1/1,beta=1"]
+    assert (by_role.context, by_role.likeness) == (pytest.approx(0.95), pytest.approx(0.9))
+    half = found["lora:text=0.5"]
+    assert (half.context, half.likeness) == (pytest.approx(0.4), pytest.approx(1.0))
+
+
+def test_the_worse_half_draws_no_more_and_the_budget_is_kept(lora_pipe):
+    drawn = []
+    found = tuned(lora_pipe, on_step=lambda what, count: drawn.append((what, count)))
+    assert sorted(each.pictures for each in found.candidates) == [2, 2, 4, 4, 4]
+    assert found.drawn == sum(count for what, count in drawn if what == "drawn") <= FEW.pictures
+    assert [comparison.seeds for comparison in found.comparisons] == [(0,), (1,)]
+    assert [arm.name for arm in found.comparisons[1].arms][:1] == ["personalised"]
+
+
+def test_the_pipeline_is_as_it_was(lora_pipe):
+    before = everything(lora_pipe)
+    tuned(lora_pipe, replace(FEW, rounds=1))
+    assert_same(before, everything(lora_pipe))
+
+
+def test_whoever_is_interrupted_has_the_rounds_before(lora_pipe):
+    album = Known()
+    rounds = tuning(lora_pipe, CONCEPT, PROMPTS, scoring(album, SCORES), FEW, DRAWING, album=album)
+    first = next(rounds)
+    assert first.chosen.way == "tea:alpha=0/1/1,beta=1"
+    assert first.chosen.pictures == 2
+
+
+def test_a_concept_that_keeps_its_context_is_left_alone(lora_pipe):
+    found = tuned(lora_pipe, scores=SCORES | {"personalised": (29.9, 90.0)})
+    assert "nothing to tune" in found.says
+    assert found.chosen is found.preset is None
+    assert len(found.comparisons) == 1
+
+
+def test_photos_of_something_else_are_noticed(lora_pipe):
+    with pytest.raises(PipelineError, match="photos are no more like"):
+        tuned(lora_pipe, scores=SCORES | {"base": (30.0, 89.0)})
+
+
+def test_a_missing_score_is_named(lora_pipe):
+    def only_context(images, prompts):
+        return [{"clip_t_context": float(i)} for i in range(len(images))]
+
+    with pytest.raises(PipelineError, match="nothing measures the likeness"):
+        tune(lora_pipe, CONCEPT, PROMPTS, [only_context], FEW, DRAWING)
+
+
+def test_a_model_without_its_base_cannot_be_tuned(pipe, base_pipe):
+    with pytest.raises(PipelineError, match="the model itself is personalised"):
+        tuned(pipe)
+
+
+def test_too_few_pictures_are_refused_with_how_many_it_takes(lora_pipe):
+    with pytest.raises(PipelineError, match=r"9 pictures are too few for 2 prompts and 2 rounds.*need 14"):
+        tuned(lora_pipe, replace(FEW, pictures=9))
+
+
+@pytest.mark.parametrize("pictures", range(14, 80))
+def test_as_many_go_on_as_the_pictures_suffice_for(pictures):
+    settings = TuneSettings(pictures=pictures, rounds=2)
+
+    def cost(ways):
+        return 2 * (1 + 2 + ways + max(2, -(-ways // 2)))
+
+    ways = _how_many(settings, prompts=2)
+    assert cost(ways) <= pictures
+    assert ways == 20 or cost(ways + 1) > pictures
+
+
+def test_the_denoiser_is_asked_before_anything_is_drawn(lora_pipe):
+    asked = []
+    settings = replace(FEW, probe=PROBE, rounds=1, pictures=12)
+    found = tuned(lora_pipe, settings, on_step=lambda what, count: asked.append(what))
+    assert asked[: len(WAYS)] == ["asked"] * len(WAYS)
+    assert all(each.heard is not None for each in found.candidates)
+    assert sum(each.pictures > 0 for each in found.candidates) < len(WAYS)
+    assert found.drawn <= 12
+
+
+def test_of_those_that_let_the_context_be_heard_the_ones_that_leave_most_are_drawn():
+    heard = [
+        Candidate("a", 0.9, 0.1),
+        Candidate("b", 0.7, 0.5),
+        Candidate("c", 0.2, 0.9),
+        Candidate("d", 0.8, 0.3),
+    ]
+    assert [each.way for each in _worth_drawing(heard, 2)] == ["b", "d"]
+    assert [each.way for each in _worth_drawing(heard, 9)] == ["b", "d", "a"]
+    assert [each.way for each in _worth_drawing(heard[2:3] + heard[:1], 9)] == ["a", "c"]
+
+
+def test_what_is_tried_depends_on_where_the_concept_is(pipe, lora_pipe):
+    add_token(pipe, "<t>", torch.ones(1, 32))
+    assert all(way.startswith("tea:") for way in family(pipe, Concept("<t>", "cat")))
+    ways = family(lora_pipe, CONCEPT)
+    assert {"lora:text=0", "lora:denoiser=0.8", "tea:alpha=0/1/1,beta=1"} <= set(ways)
+    lora_pipe.text_encoder.disable_adapters()
+    assert not any(way.startswith("lora:text") for way in family(lora_pipe, CONCEPT))
+    lora_pipe.unet.disable_adapters()
+    assert not any(way.startswith("lora") for way in family(lora_pipe, CONCEPT))
