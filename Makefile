@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo miniature test lint format clean
+.PHONY: demo miniature test lint format wheel lower-bounds clean
 
 demo: $(STAMP)          ## see the collapse and the cure: outputs/demo/report.html
 	$(BIN)/uncollapse demo $(ARGS)
@@ -24,10 +24,16 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# torch and everything else in one call, so that the constraints hold for all of it.
+wheel: $(STAMP)         ## what is published, into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist $(ARGS) .
+
+lower-bounds:           ## slow: a part of the tests with the oldest packages allowed; TORCH=… for another torch
+	PYTHON=$(PYTHON) .ci/lower-bounds $(ARGS)
+
+# One call for all, so that the constraints hold for all of it.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt "torch==2.13.0" -e ".[dev,all]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,all]"
 	# For CLIP's vocabulary, which tests of word pairing read; its models would want torchvision.
 	$(BIN)/python -m pip install --quiet --no-deps "open_clip_torch==3.3.0"
 	touch $(STAMP)

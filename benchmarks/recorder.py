@@ -25,11 +25,12 @@ from typing import Any
 
 import torch
 
+import uncollapse
 from uncollapse.output import check_writable, save_text
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
-    "uncollapse", "torch", "numpy", "safetensors", "tokenizers", "transformers", "diffusers", "accelerate",
+    "torch", "numpy", "safetensors", "tokenizers", "transformers", "diffusers", "accelerate",
     "peft", "scipy", "compel",
 )  # fmt: skip
 WRITTEN = ("benchmarks/results", "docs")  # by benchmarks: no change of what they measure
@@ -138,7 +139,10 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         **gpu,
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "packages": {
+            "uncollapse": uncollapse.__version__,  # an editable install's metadata may be older
+            **{name: found for name in PACKAGES if (found := _version(name))},
+        },
     }
 
 

@@ -29,7 +29,7 @@ from .errors import (
 from .geometry import angle, norm, slerp
 from .pipelines import Handle, apply, remove
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Adjustment",

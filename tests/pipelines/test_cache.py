@@ -267,6 +267,19 @@ def test_a_row_of_the_base_is_not_stale(tuned_pipe, base_pipe):
     assert not torch.equal(before, after)
 
 
+def test_an_encoder_that_writes_to_its_weights_while_it_runs_is_not_stale(lora_pipe):
+    """PEFT takes a fused adapter out of the weights, past autograd, in the first forward without it."""
+    lora_pipe.fuse_lora(components=["text_encoder"])
+    with uc.apply(lora_pipe, **CAT, negative_encoder="base"):
+        encode(lora_pipe, PROMPT)
+        for layer in lora_pipe.text_encoder.modules():
+            if hasattr(layer, "lora_A"):
+                layer.merged_adapters = []  # what was fused stays, as the encoder's own
+        after = encode(lora_pipe, PROMPT)
+        cache.clear(lora_pipe)
+        assert_same(encode(lora_pipe, PROMPT), after)
+
+
 @pytest.mark.parametrize("kinds", [(torch.bfloat16, torch.float16), (torch.float16, torch.bfloat16)])
 def test_autocast_of_another_kind_is_not_stale(lora_pipe, kinds):
     found = []

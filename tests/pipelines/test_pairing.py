@@ -9,13 +9,17 @@ import pickle
 import types
 from collections import Counter, defaultdict
 
+import diffusers
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
+import uncollapse as uc
 from toys import layouts
+from toys.adjusters import Watching
+from toys.every_class import encode, working
 from toys.tokenizers import make_tokenizer
 from toys.word_pairs import byte_level_tokenizer, cases, clip_tokenizer, sentencepiece_tokenizer
 from uncollapse.adjusters import Role
@@ -162,6 +166,58 @@ def test_the_users_words_are_told_from_a_templates(prompt, texts):
     assert roles[Role.CONCEPT].strip() == "sks cat"
     assert roles[Role.CONTEXT] == before.rstrip() + after
     assert roles[Role.REST] == TEMPLATE.format("")
+
+
+@pytest.mark.parametrize("pads", [0, 1, 6])
+def test_a_template_that_goes_on_after_the_padding_is_read_too(pads):
+    """The twin has a token less, and so a pad more."""
+    tokenizer, texts = (
+        layouts.make_qwen_tokenizer(),
+        (" a photo of sks cat in snow", " a photo of dog in snow"),
+    )
+    before, after = (tokenizer(text).input_ids for text in TEMPLATE.split("{}"))
+    inner = [tokenizer(text, padding="max_length", max_length=7 + pads).input_ids for text in texts]
+    ids, twin = (before + each + after for each in inner)
+    pairing = pair(
+        pipe_with(tokenizer), [Concept("sks cat", "dog")], ids, twin, ["a photo of sks cat in snow"]
+    )
+    words = [Role.CONTEXT] * 3 + [Role.CONCEPT] * 2 + [Role.CONTEXT] * 2
+    rest = [Role.REST] * len(before), [Role.REST] * (pads + len(after))
+    assert list(pairing.roles) == [*rest[0], *words, *rest[1]]
+    partners = [i - len(before) for i in pairing.partners[len(before) : len(ids) - len(after)]]
+    assert partners == [0, 1, 2, 3, 3, 4, 5, *range(7, 7 + pads)]
+    for ends in (range(len(before)), range(len(ids) - len(after), len(ids))):
+        assert [pairing.partners[i] for i in ends] == [*ends]
+
+
+@pytest.mark.parametrize("text", ["a{} sks{} cat in snow", "a sks cat in snow"])
+def test_a_pad_that_the_user_types_is_a_word(text):
+    """Read as padding, it would be paired with any padding."""
+    tokenizer = layouts.make_qwen_tokenizer()
+    pad = tokenizer.pad_token
+    concept = Concept("sks", "dog") if "{" in text else Concept("sks cat", f"dog{pad}")
+    prompt = text.format(pad, pad)
+    texts = prompt, prompt.replace(concept.placeholder, concept.anchor)
+    before, after = (tokenizer(each).input_ids for each in TEMPLATE.split("{}"))
+    ids, twin = (before + tokenizer(each).input_ids + after for each in texts)
+    pairing = pair(pipe_with(tokenizer), [concept], ids, twin, [prompt])
+    assert Role.CONCEPT in pairing.roles
+    context = [i for i, role in enumerate(pairing.roles) if role == Role.CONTEXT]
+    assert [ids[i] for i in context] == [twin[pairing.partners[i]] for i in context]
+    assert [ids[i] for i in context].count(tokenizer.pad_token_id) == text.count("{")
+
+
+@pytest.mark.parametrize("name", ["Krea2Pipeline", "LongCatImagePipeline"])
+def test_pipelines_whose_templates_go_on_after_the_padding_know_each_words_role(name):
+    prompt, watching = "a photo of sks cat in the snow", Watching()
+    pipe = working(getattr(diffusers, name), prompt)
+    with uc.apply(pipe, "sks cat", anchor="dog", adjuster=watching):
+        encode(pipe, prompt)
+    (_, _, places), *_ = watching.seen
+    roles = places.role.flatten(1) if name == "LongCatImagePipeline" else places.role[..., 0]
+    assert roles[0].tolist().count(Role.CONCEPT) == 2
+    assert roles[0].tolist().count(Role.CONTEXT) == 6
+    assert Role.NONE not in roles
 
 
 def test_a_template_around_a_prompt_that_is_not_found_counts_as_context():
@@ -353,7 +409,7 @@ def test_a_token_without_a_partner_is_in_no_group():
     assert pairing.partners == (0, 3, ALONE, 4)
     assert pairing.roles == (Role.REST, Role.CONCEPT, Role.CONTEXT, Role.REST)
     assert pairing.groups == [((0,), Role.REST), ((0,), Role.CONCEPT), None, ((0,), Role.REST)]
-    assert pairing.pooled == ((0,), Role.REST)
+    assert pairing.pooled.groups == [((0,), Role.REST)]
 
 
 @pytest.mark.parametrize(

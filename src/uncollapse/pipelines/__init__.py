@@ -10,6 +10,8 @@
     blocks           the same for modular pipelines, which encode in blocks
     encoder_calls    what the text encoders are given and return during it, and running it again without them
     pairing          which token that an encoder is given moves toward which of its twin
+    readings         what such a row of tokens may say: the user's prompt, or the text read back from it
+    retyping         where in a text that was read back the user's prompt stands
     encoded          both prompts, encoded and paired: all that an adjustment needs but the settings
     following        how that is made: tokens followed to the result, their roles and whose they are
     resemblance      the same by what vectors look like, where no ids can be seen

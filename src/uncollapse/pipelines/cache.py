@@ -38,7 +38,8 @@ _entries: weakref.WeakKeyDictionary[Any, OrderedDict[Hashable, Any]] = weakref.W
 class Answers:
     """The answers that are kept for a pipeline, as one encode step meets them.
 
-    Weights are read once in its lifetime, unless an encoder runs meanwhile: one may write to its own weights.
+    Weights are read once in its lifetime, and again after an encoder has run, which may write to its own.
+    PEFT does, past autograd, where a fused adapter is switched off. So a new prompt costs two readings.
     """
 
     def __init__(self, pipe: Pipeline) -> None:

@@ -116,71 +116,65 @@ def _pairings(
 
 def _groups(pairings: Iterable[Pairing]) -> list[TokenGroup]:
     """Those that any token belongs to, and those of pooled vectors."""
-    found = {group for pairing in pairings for group in (*pairing.groups, pairing.pooled)}
+    found = {group for pairing in pairings for group in (*pairing.groups, *pairing.pooled.groups)}
     return sorted(group for group in found if group)
 
 
 def _with_others(prompt: EncoderCall, anchor: EncoderCall, pairings: Pairings) -> EncoderCall:
     """The prompt's call, with the twin's output for rows in which the two say the same."""
 
-    def take(own: Tensor, other: Tensor) -> Tensor:
-        places = _token_axes(own, prompt)
-        taken = own.clone()
-        for row, pairing in enumerate(pairings):
-            if pairing is not None or places is None:
-                continue
-            if places == "pooled":
-                taken[row] = other[row].to(own)
-                continue
-            into, out_of = (x if places == "rows first" else x.transpose(0, 1) for x in (taken, other))
-            count = min(into.shape[1], out_of.shape[1])  # beyond it, one of the two is padded
+    def take(row: int, pairing: Pairing | None, into: Tensor, out_of: Tensor) -> None:
+        if pairing is None:
+            count = min(len(into), len(out_of))  # beyond it, one of the two is padded
             on_the_left = prompt.ids[row][:count] == anchor.ids[row][:count]
             kept = slice(count) if on_the_left else slice(-count, None)
-            into[row, kept] = out_of[row, kept].to(own)
-        return taken
+            into[kept] = out_of[kept].to(into)
 
-    return EncoderCall(prompt.ids, walk(take, prompt.output, anchor.output))
+    return EncoderCall(prompt.ids, _edited(take, prompt, pairings, anchor.output))
 
 
 def _partners(prompt: EncoderCall, anchor: EncoderCall, pairings: Pairings) -> Any:
     """The encoder's output for the prompt, each token's vectors replaced by its partner's in the twin."""
 
-    def swap(own: Tensor, other: Tensor) -> Tensor:
-        places = _token_axes(own, prompt)
-        swapped = own.clone()
-        for row, pairing in enumerate(pairings):
-            if pairing is None or places is None:
-                continue
-            if places == "pooled":
-                swapped[row] = other[row].to(own)
-                continue
-            partners = torch.tensor(pairing.partners, device=own.device)
+    def swap(_: int, pairing: Pairing | None, into: Tensor, out_of: Tensor) -> None:
+        if pairing is not None:
+            partners = torch.tensor(pairing.partners)
             paired = partners != ALONE
-            into, out_of = (x if places == "rows first" else x.transpose(0, 1) for x in (swapped, other))
-            into[row, paired] = out_of[row, partners[paired].to(other.device)].to(own)
-        return swapped
+            into[paired.to(into.device)] = out_of[partners[paired].to(out_of.device)].to(into)
 
-    return walk(swap, prompt.output, anchor.output)
+    return _edited(swap, prompt, pairings, anchor.output)
 
 
 def _negated(group: TokenGroup, prompt: EncoderCall, anchor: EncoderCall, pairings: Pairings) -> Any:
     """The encoder's output for the prompt, with the vectors of one group's tokens negated."""
 
-    def negate(own: Tensor) -> Tensor:
-        places = _token_axes(own, prompt)
-        negated = own.clone()
-        for row, pairing in enumerate(pairings):
-            if pairing is None or places is None:
-                continue
-            if places == "pooled":
-                negated[row] *= -1 if pairing.pooled == group else 1
-                continue
-            chosen = [of == group for of in pairing.groups]
-            into = negated if places == "rows first" else negated.transpose(0, 1)
-            into[row, torch.tensor(chosen, device=own.device)] *= -1
-        return negated
+    def negate(_: int, pairing: Pairing | None, into: Tensor) -> None:
+        if pairing is not None:
+            into[torch.tensor([of == group for of in pairing.groups], device=into.device)] *= -1
 
-    return walk(negate, prompt.output)
+    return _edited(negate, prompt, pairings)
+
+
+def _edited(edit: Callable[..., None], call: EncoderCall, pairings: Pairings, *others: Any) -> Any:
+    """A copy of what an encoder returned, each row of each tensor edited, whatever the tensor's layout.
+
+    Args:
+        edit: ``edit(row's number, its pairing or None, its vectors, those of the others)`` writes into the
+            first of the vectors, ``[tokens, …]``. What stands for a whole row is a row of one.
+        others: outputs of the same build.
+    """
+
+    def copied(own: Tensor, *theirs: Tensor) -> Tensor:
+        places, edited = _token_axes(own, call), own.clone()
+        views = [x.transpose(0, 1) if places == "tokens first" else x for x in (edited, *theirs)]
+        for row, pairing in enumerate(pairings if places else ()):
+            if places == "pooled":
+                edit(row, pairing and pairing.pooled, *(x[row : row + 1] for x in views))
+            else:
+                edit(row, pairing, *(x[row] for x in views))
+        return edited
+
+    return walk(copied, call.output, *others)
 
 
 def _token_axes(output: Tensor, call: EncoderCall) -> str | None:
