@@ -21,7 +21,7 @@ __all__ = ["UNET", "holds_checkpoint", "loaded_into_models", "opened"]
 
 UNET = "model.diffusion_model."  # before its weights' names, in every checkpoint in one file
 SUFFIXES = {".safetensors", ".ckpt", ".pt", ".pth", ".bin"}
-LORA = re.compile(r"^lora|[._](lora|lokr|hada)[._]|\blora_")
+LORA = re.compile(r"^lora|[._](lora|lokr|hada)[._]")
 
 
 def opened(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
@@ -70,28 +70,20 @@ def holds_checkpoint(path: Path) -> bool:
         return False
 
 
-def loaded_into_models(file: Path, names: Iterable[str]) -> FileFormatError | None:
-    """The error about a file that was given as a model and is loaded into one; None for any other file.
+def loaded_into_models(file: Path, names: Iterable[str]) -> tuple[str, Setting] | None:
+    """What a file is, and the setting that takes it, where it is loaded into models; None for any other.
 
     Args:
-        file: what was given.
+        file: what was given as a model.
         names: of its entries.
     """
     names = set(names)
     if any(LORA.search(name) for name in names):
-        return _misplaced(file, "a LoRA", "lora")
+        return "a LoRA", Setting("lora")
     if any("custom_diffusion" in name for name in names) or {"unet", "modifier_token"} <= names:
-        return _misplaced(file, "of a Custom Diffusion training", "custom_diffusion")
+        return "of a Custom Diffusion training", Setting("custom_diffusion")
     try:
         read_all(file)
     except UncollapseError:
         return None
-    return _misplaced(file, "an embedding", "embedding")
-
-
-def _misplaced(file: Path, what: str, setting: str) -> FileFormatError:
-    return FileFormatError(
-        f"'{file}' is {what}, and no model. Give it with ",
-        Setting(setting),
-        ", and as the model the one it was trained on.",
-    )
+    return "an embedding", Setting("embedding")

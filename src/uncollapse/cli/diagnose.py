@@ -113,7 +113,7 @@ def diagnose(
         _warn_of_unasked(drawn, "a file is only compared with words")
         found = diagnose_files(path, model, tokenizer, anchor, Adjustment(alpha, beta))
         show_diagnoses(found, output, as_json_text=json)
-    elif path and path.suffix.lower() in SUFFIXES:
+    elif path and path.suffix.lower() in SUFFIXES and not path.exists():
         files_at(path)  # which says that there is none
     else:
         if not (probe or images):

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import PipelineError
+from ..errors import FileFormatError, PipelineError, UncollapseError
 from ..weight_files import UNET, loaded_into_models
 
 __all__ = ["KINDS", "VAE", "WHOLE", "Encoder", "Kind", "Weights", "kind_of", "prediction_type"]
@@ -120,9 +120,7 @@ def kind_of(weights: Weights, file: Path) -> Kind:
         is loaded into a model.
     """
     if not any(key.startswith(UNET) for key in weights):
-        raise loaded_into_models(file, weights) or PipelineError(
-            f"'{file}' is no checkpoint: it has no U-Net ({UNET}…). {WHOLE}"
-        )
+        raise _no_checkpoint(file, weights)
     kinds = [kind for kind in KINDS if all(encoder.table in weights for encoder in kind.encoders)]
     if len(kinds) != 1:
         raise PipelineError(f"'{file}' {_of_others(weights)}. {READ}")
@@ -136,6 +134,18 @@ def kind_of(weights: Weights, file: Path) -> Kind:
     if odd := next((name for name in ("edm_mean", "edm_vpred.sigma_max") if name in weights), None):
         raise PipelineError(f"'{file}' has a noise schedule of its own ('{odd}'). {READ}")
     return kinds[0]
+
+
+def _no_checkpoint(file: Path, weights: Weights) -> UncollapseError:
+    found = loaded_into_models(file, weights)
+    if found is None:
+        return PipelineError(f"'{file}' is no checkpoint: it has no U-Net ({UNET}…). {WHOLE}")
+    what, setting = found
+    return FileFormatError(
+        f"'{file}' is {what}, and no model. Give it with ",
+        setting,
+        ", and as the model the one it was trained on.",
+    )
 
 
 READ = (

@@ -226,7 +226,9 @@ def _tables(path: Path) -> list[Table]:
     else:
         found, beside = _tables_in_folder(path), path
     if not found:
-        raise (path.is_file() and loaded_into_models(path, opened(path)[0])) or PipelineError(
+        if path.is_file() and (other := loaded_into_models(path, opened(path)[0])):
+            raise FileFormatError(f"'{path}' is {other[0]}, and no model. Give the one it was trained on.")
+        raise PipelineError(
             f"'{path}' has no token table. Give a pipeline's or text encoder's folder, or a single file with "
             "the text encoder's weights."
         )
