@@ -37,13 +37,13 @@ def run(*arguments):
 
 
 def test_generate(files, tmp_path):
-    concept = ["--lora", files / "dog.safetensors", "--placeholder", "sks dog"]
+    concept = ["--lora", files / "dog.safetensors", "--placeholder", "sks cat"]
     result = run(
         "generate",
         files / "model.safetensors",
         *concept,
         "--prompt",
-        "a photo of sks dog",
+        "a photo of sks cat",
         *SMALL,
         "-o",
         tmp_path,
@@ -70,12 +70,12 @@ def test_train(files, tmp_path):
 
 def test_diagnose(files, tmp_path):
     (tmp_path / "contexts.txt").write_text("\n".join(TEMPLATES), encoding="utf-8")
-    concept = ["--lora", files / "dog.safetensors", "--placeholder", "sks dog"]
+    concept = ["--lora", files / "dog.safetensors", "--placeholder", "sks cat"]
     asked = ["--contexts", tmp_path / "contexts.txt", "--no-probe", "--json", "-o", tmp_path / "out"]
     result = run("diagnose", files / "model.safetensors", *concept, *asked)
     assert result.exit_code == 0, result.output
     [found] = json.loads(result.stdout)["diagnoses"]
-    assert found["placeholder"] == "sks dog"
+    assert found["placeholder"] == "sks cat"
 
 
 def test_bake_and_inspect(files, tmp_path):
@@ -88,7 +88,7 @@ def test_bake_and_inspect(files, tmp_path):
 
 
 def test_what_was_given_for_a_model_is_said(files, tmp_path):
-    asked = ["--prompt", "a photo of sks dog", "--placeholder", "sks dog", "-o", tmp_path]
+    asked = ["--prompt", "a photo of sks cat", "--placeholder", "sks cat", "-o", tmp_path]
     lora = run("generate", files / "dog.safetensors", *asked)
     assert lora.exit_code == 2
     assert "dog.safetensors' is a LoRA, and no model. Give it with --lora, and" in lora.stderr
