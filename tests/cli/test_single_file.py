@@ -1,22 +1,17 @@
-"""A checkpoint in one file, wherever a command takes a model."""
+"""A checkpoint in one file, where a command takes a model. ``generate``, ``train``, ``bake``: tests/docs."""
 
 import json
 
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from toys.checkpoints import original, sd1
 from toys.diagnoses import TEMPLATES
 from toys.pipelines import add_lora, save_lora
-from toys.trainings import make_photos
 from uncollapse.cli.app import make_app
-from uncollapse.learned_embeds import LearnedEmbedding, read, write
-from uncollapse.trajectory import read_trajectory
-
-SMALL = ["--height", 16, "--width", 16, "--steps", 2, "-n", 1]
+from uncollapse.learned_embeds import LearnedEmbedding, write
 
 
 @pytest.fixture(scope="module")
@@ -36,38 +31,6 @@ def run(*arguments):
     return CliRunner().invoke(make_app(), list(map(str, arguments)))
 
 
-def test_generate(files, tmp_path):
-    concept = ["--lora", files / "dog.safetensors", "--placeholder", "sks cat"]
-    result = run(
-        "generate",
-        files / "model.safetensors",
-        *concept,
-        "--prompt",
-        "a photo of sks cat",
-        *SMALL,
-        "-o",
-        tmp_path,
-    )
-    assert result.exit_code == 0, result.output
-    pictures = list(tmp_path.rglob("*.png"))
-    assert pictures
-    for picture in pictures:
-        with Image.open(picture) as opened:
-            assert opened.size == (16, 16)
-
-
-def test_train(files, tmp_path):
-    photos = make_photos(tmp_path / "photos")
-    concept = ["--placeholder", "<my-cat>", "--class-word", "cat", "--batch-size", 1, "--resolution", 16]
-    model = ["--model", files / "model.safetensors"]
-    steps = ["--steps", 1, "--checkpoint-steps", "0,1"]
-    out = tmp_path / "out"
-    result = run("train", "textual-inversion", photos, *model, *concept, *steps, "-o", out)
-    assert result.exit_code == 0, result.output
-    assert read_trajectory(out).base_model == str(files / "model.safetensors")
-    assert read(out).vectors["text_encoder"].shape == (1, 64)
-
-
 def test_diagnose(files, tmp_path):
     (tmp_path / "contexts.txt").write_text("\n".join(TEMPLATES), encoding="utf-8")
     concept = ["--lora", files / "dog.safetensors", "--placeholder", "sks cat"]
@@ -78,13 +41,10 @@ def test_diagnose(files, tmp_path):
     assert found["placeholder"] == "sks cat"
 
 
-def test_bake_and_inspect(files, tmp_path):
-    cat, model = files / "cat.safetensors", ["--model", files / "model.safetensors"]
-    result = run("bake", cat, *model, "--anchor", "cat", "-o", tmp_path / "baked.safetensors")
-    assert result.exit_code == 0, result.output
-    assert read(tmp_path / "baked.safetensors").metadata["uncollapse.anchor"] == "cat"
-    inspected = json.loads(run("inspect", cat, *model, "--json").stdout)
-    assert len(inspected[0]["vectors"][0]["nearest"]) == 3
+def test_inspect(files):
+    result = run("inspect", files / "cat.safetensors", "--model", files / "model.safetensors", "--json")
+    [inspected] = json.loads(result.stdout)
+    assert len(inspected["vectors"][0]["nearest"]) == 3
 
 
 def test_what_was_given_for_a_model_is_said(files, tmp_path):

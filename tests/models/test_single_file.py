@@ -10,7 +10,7 @@ import transformers
 from safetensors.torch import save_file
 
 from toys import checkpoints
-from toys.checkpoints import MAKES, PROMPT, SIZE, original
+from toys.checkpoints import MAKES, drawn, original
 from toys.embedding_files import Harmful
 from uncollapse.errors import FileFormatError, PipelineError, UncollapseWarning
 from uncollapse.models import load_pipeline
@@ -46,13 +46,6 @@ def no_network(monkeypatch):
     assert asked == []
 
 
-def drawn(pipe):
-    pipe.set_progress_bar_config(disable=True)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        return pipe(PROMPT, num_inference_steps=2, generator=generator, output_type="pt", **SIZE).images
-
-
 @pytest.mark.parametrize("title", TITLES)
 def test_a_checkpoint_draws_as_its_pipeline_and_nothing_is_fetched(
     title, pipes, weights, tmp_path, no_network
@@ -62,6 +55,7 @@ def test_a_checkpoint_draws_as_its_pipeline_and_nothing_is_fetched(
     save_file(weights[title], file, metadata={"modelspec.prediction_type": "epsilon"})
     loaded = load_pipeline(file, device="cpu")
     assert type(loaded) is type(pipe)
+    assert loaded.name_or_path == str(file)
     assert torch.equal(drawn(loaded), drawn(pipe))
     for name, module in pipe.components.items():
         if isinstance(module, torch.nn.Module):
@@ -82,20 +76,20 @@ def test_a_ckpt_of_half_precision_loads_too(pipes, weights, tmp_path, no_network
     halves = {key: value.half() for key, value in weights["Stable Diffusion 1"].items()}
     file = tmp_path / "model.ckpt"
     torch.save({"epoch": 3, "state_dict": halves}, file)
-    half = {k: v.half() for k, v in pipes["Stable Diffusion 1"].unet.state_dict().items()}
-    for dtype in (None, torch.float16):
-        unet = load_pipeline(file, device="cpu", dtype=dtype).unet
-        assert unet.dtype == dtype or (dtype is None and unet.dtype == torch.float32)
-        torch.testing.assert_close({k: v.half() for k, v in unet.state_dict().items()}, half)
+    unet = load_pipeline(file, device="cpu").unet
+    assert unet.dtype == torch.float32
+    own = pipes["Stable Diffusion 1"].unet.state_dict()
+    torch.testing.assert_close(unet.state_dict(), {key: value.half().float() for key, value in own.items()})
 
 
-def test_a_token_can_be_learned_by_it(weights, tmp_path):
+def test_a_token_can_be_learned_by_it_in_half_precision(weights, tmp_path):
     save_file(weights["Stable Diffusion 1"], tmp_path / "model.safetensors")
-    loaded = load_pipeline(tmp_path / "model.safetensors", device="cpu")
+    loaded = load_pipeline(tmp_path / "model.safetensors", device="cpu", dtype=torch.float16)
+    assert {loaded.unet.dtype, loaded.vae.dtype, loaded.text_encoder.dtype} == {torch.float16}
     loaded.load_textual_inversion({"<my-cat>": torch.ones(2, 64)}, token="<my-cat>")
     ids = loaded.tokenizer("<my-cat> <my-cat>_1", add_special_tokens=False).input_ids
     assert ids == [49408, 49409]
-    assert torch.equal(loaded.text_encoder.get_input_embeddings().weight[49409], torch.ones(64))
+    assert torch.equal(loaded.text_encoder.get_input_embeddings().weight[49409], torch.ones(64).half())
 
 
 @pytest.mark.parametrize("title", TITLES)
@@ -285,7 +279,7 @@ def test_what_is_no_such_checkpoint_is_named(entries, says, tmp_path):
         (lambda w: w.pop(TABLE_1.replace("token_emb", "position_emb")), "lacks 'cond_stage_model"),
         (
             lambda w: w.update({f"{UNET}time_embed.cond_proj.weight": ONE}),
-            "of another build.* has 209 weights where that has 208",
+            "of another build.* has 685 weights where that has 684",
         ),
     ],
 )

@@ -57,6 +57,7 @@ def load_single_file(file: Path, dtype: torch.dtype) -> Pipeline:
     except Exception as error:  # diffusers and transformers raise whatever their conversion runs into
         raise PipelineError(f"'{file}' does not load as a {kind.title}: {reason(error)}") from error
     _check_all_used(file, kind, weights, pipe)
+    pipe.register_to_config(_name_or_path=str(file))  # as from_pretrained() does: a training states it
     return pipe
 
 
