@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .errors import FileFormatError
 
-__all__ = ["check_tensors", "is_there", "json_from", "reason", "text_from", "torch_from"]
+__all__ = ["check_tensors", "is_there", "json_from", "reason", "text_from", "torch_from", "unwrapped"]
 
 TEXT = 64 * 2**20  # bytes of a text file; a large tokenizer has 35 million
 DEEPEST = 5  # dictionaries and lists in each other, in files of tensors
@@ -73,6 +73,15 @@ def torch_from(file: Path, mmap: bool = False) -> Any:
         _check_unpacked(file)
     with torch.serialization.safe_globals([torch.nn.ParameterDict]):  # holds tensors, and runs nothing
         return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap and is_zip)
+
+
+def unwrapped(contents: Any) -> Any:
+    """The weights of a checkpoint, which trainers put under "state_dict" beside what they know of the run."""
+    for _ in range(DEEPEST):  # a pickle can hold itself
+        if not (isinstance(contents, dict) and isinstance(contents.get("state_dict"), dict)):
+            break
+        contents = contents["state_dict"]
+    return contents
 
 
 def _check_unpacked(file: Path) -> None:

@@ -200,7 +200,7 @@ def test_bad_files_are_one_sentence(files, tmp_path, name, words, monkeypatch):
         (["--anchor", "cat", "--beta", "0"], "beta"),
         (["--anchor", "cat", "--model", "{files}/int8.safetensors"], "quantised"),
         (["--anchor", "cat", "--model", "{files}/gone"], "no model at"),
-        (["--anchor", "cat", "--model", "{files}/cat.safetensors"], "has no token table"),
+        (["--anchor", "cat", "--model", "{files}/cat.safetensors"], "is an embedding, and no model"),
         (["--anchor", "cat", "--tokenizer", "{files}/cat.safetensors"], "no tokenizer that can be read"),
         (["--anchor", "cat", "-o", "out.pt"], "are written to .safetensors"),
         (["--anchor", "cat", "-o", "{files}/cat.safetensors"], "exists already"),

@@ -22,6 +22,7 @@ from ..errors import PipelineError, UncollapseWarning
 from ..learned_embeds.reading import SUFFIXES, files_at
 from ..output import check_writable
 from ..subjects import Parts, Subject, assembled, base_pipeline, quiet_pipeline
+from ..weight_files import holds_checkpoint
 from . import options as o
 from .console import command, progress, say
 from .diagnose_contexts import AskedContexts, chosen_contexts
@@ -40,14 +41,14 @@ def diagnose(
     target: Annotated[
         str | None,
         typer.Argument(
-            help="Embedding file or a folder of them, pipeline folder, hub id or a miniature's name, or a "
-            "training's folder; without it, the bundled miniature."
+            help="Embedding file or a folder of them, pipeline folder, hub id, single file or a miniature's "
+            "name, or a training's folder; without it, the bundled miniature."
         ),
     ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="For embedding files: the model's folder or file, or a miniature's name; repeat for one "
+            help="For embedding files: the model's folder, single file or a miniature's name; repeat for one "
             "an encoder."
         ),
     ] = None,
@@ -106,13 +107,13 @@ def diagnose(
         base_model = model[0] if model else base
         load = partial(quiet_pipeline, device=device, dtype=dtype)
         diagnose_training(path, output, base_model, load, asked, drawn, as_json_text=json)
-    elif path and path.exists() and not (path / "model_index.json").is_file():
+    elif path and path.exists() and not _is_model(path):
         if images:
             raise PipelineError(f"'{path}' draws nothing. {FILE_IN_MODEL}")
         _warn_of_unasked(drawn, "a file is only compared with words")
         found = diagnose_files(path, model, tokenizer, anchor, Adjustment(alpha, beta))
         show_diagnoses(found, output, as_json_text=json)
-    elif path and path.suffix.lower() in SUFFIXES:
+    elif path and path.suffix.lower() in SUFFIXES and not path.exists():
         files_at(path)  # which says that there is none
     else:
         if not (probe or images):
@@ -130,6 +131,10 @@ def diagnose(
             as_published=paper,
         )
         _diagnose_model(subject, original, sentences, settings, pictures, output, as_json_text=json)
+
+
+def _is_model(path: Path) -> bool:
+    return (path / "model_index.json").is_file() or holds_checkpoint(path)
 
 
 def _warn_of_unused(parts: Parts, placeholder: str | None, anchor: str | None) -> None:

@@ -31,8 +31,8 @@ def inspect(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="Pipeline or text-encoder folder, .safetensors file or a miniature's name; repeat for one "
-            "an encoder."
+            help="Pipeline or text-encoder folder, single file or a miniature's name; repeat for one an "
+            "encoder."
         ),
     ] = None,
     tokenizer: o.Tokenizer = None,

@@ -14,7 +14,9 @@ from ..adjustment import BETA
 # What to draw from.
 Model = Annotated[
     str | None,
-    typer.Argument(help="Pipeline folder, hub id or a miniature's name; without it, the bundled miniature."),
+    typer.Argument(
+        help="Pipeline folder, hub id, single file or a miniature's name; without it, the bundled miniature."
+    ),
 ]
 Lora = Annotated[str | None, typer.Option(help="LoRA file, folder or hub id.")]
 Embedding = Annotated[str | None, typer.Option(help="Textual-Inversion embedding file.")]
@@ -65,8 +67,7 @@ Words = Annotated[
     list[str],
     typer.Option(
         "--model",
-        help="Pipeline or text-encoder folder, .safetensors file or a miniature's name; repeat for one "
-        "an encoder.",
+        help="Pipeline or text-encoder folder, single file or a miniature's name; repeat for one an encoder.",
     ),
 ]
 Tokenizer = Annotated[

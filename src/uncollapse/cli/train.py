@@ -35,7 +35,8 @@ Photos = Annotated[Path, typer.Argument(help="Folder with 3 to 30 photos of the 
 TrainedModel = Annotated[
     str | None,
     typer.Option(
-        "--model", help="Pipeline folder, hub id or a miniature's name; without it, the bundled miniature."
+        "--model",
+        help="Pipeline folder, hub id, single file or a miniature's name; without it, the bundled miniature.",
     ),
 ]
 Resume = Annotated[

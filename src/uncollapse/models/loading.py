@@ -15,8 +15,16 @@ import torch
 
 from ..admission import is_there, reason
 from ..components import Pipeline
-from ..errors import FileFormatError, PipelineError, PlaceholderError, Setting, UncollapseWarning
+from ..errors import (
+    FileFormatError,
+    PipelineError,
+    PlaceholderError,
+    Setting,
+    UncollapseError,
+    UncollapseWarning,
+)
 from ..placeholders import mentions
+from .single_file import load_single_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,15 +49,16 @@ TRIGGER_KEYS = ("placeholder", "instance_prompt", "modelspec.trigger_phrase")  #
 def load_pipeline(
     model: str | Path, *, device: str | None = None, dtype: torch.dtype | None = None
 ) -> Pipeline:
-    """Load any diffusers pipeline from a folder or a hub id.
+    """Load a diffusers pipeline from a folder, a hub id, or a single file.
 
     Args:
-        model: a folder with ``model_index.json``, or ``owner/name``. Only the latter reaches for the network,
-            and only for what is not cached.
+        model: a folder with ``model_index.json``; ``owner/name``, which alone reaches for the network, and
+            only for what is not cached; or a ``.safetensors`` or ``.ckpt`` checkpoint of Stable Diffusion 1,
+            2 or XL.
         device: ``"cpu"``, ``"cuda"``, …; by default CUDA where there is one.
         dtype: of the weights; by default float16 on CUDA, float32 elsewhere.
 
-    Raises: PipelineError.
+    Raises: PipelineError; FileFormatError, for a single file that is damaged, or loaded into a model.
     """
     name = _existing(model, "model")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -58,17 +67,26 @@ def load_pipeline(
             "There is no CUDA device here that torch can use. Leave out ", Setting("device"), "."
         )
     dtype = dtype or (torch.float16 if device.startswith("cuda") else torch.float32)
+    single = Path(name).is_file()
+    try:
+        pipe = load_single_file(Path(name), dtype) if single else _from_pretrained(name, dtype)
+        pipe.to(device)
+    except UncollapseError:
+        raise
+    except Exception as error:  # a broken folder fails in as many ways as it has files
+        raise PipelineError(f"'{name}' does not load as a diffusers pipeline: {first_line(error)}") from error
+    return pipe
+
+
+def _from_pretrained(name: str, dtype: torch.dtype) -> Pipeline:
     if Path(name).exists() and not (Path(name) / "model_index.json").is_file():
         raise PipelineError(
-            f"'{name}' is no diffusers pipeline: it has no model_index.json. "
-            "Give the folder that save_pretrained() wrote."
+            f"'{name}' is no diffusers pipeline: it has no model_index.json. Give the folder that "
+            "save_pretrained() wrote, or a single file."
         )
     from diffusers import DiffusionPipeline  # seconds, which a wrong name need not wait for
 
-    try:
-        pipe: Pipeline = DiffusionPipeline.from_pretrained(name, torch_dtype=dtype).to(device)
-    except Exception as error:  # a broken folder fails in as many ways as it has files
-        raise PipelineError(f"'{name}' does not load as a diffusers pipeline: {first_line(error)}") from error
+    pipe: Pipeline = DiffusionPipeline.from_pretrained(name, torch_dtype=dtype)
     return pipe
 
 
@@ -205,7 +223,9 @@ def _existing(source: str | Path, kind: str) -> str:
     if HUB_ID.fullmatch(str(source)) and path.suffix not in WEIGHT_SUFFIXES:
         return str(source)
     error = PipelineError if kind == "model" else FileFormatError
-    raise error(f"There is no {kind} at '{source}'. Give a path that exists, or a hub id such as owner/name.")
+    raise error(
+        f"There is no {kind} at '{source}'. Give a folder, a hub id such as owner/name, or a single file."
+    )
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Which model a word means, a folder, a hub id or a miniature; and how one is loaded, without bars."""
+"""Which model a word means: a folder, a hub id, a single file, a miniature; and how it is loaded, quietly."""
 
 from __future__ import annotations
 

@@ -18,13 +18,15 @@ import torch
 from torch import Tensor
 
 from .. import anchors
-from ..admission import check_tensors, is_there, json_from, reason, text_from, torch_from
+from ..admission import check_tensors, is_there, json_from, reason, text_from, torch_from, unwrapped
 from ..components import ONLY, Pipeline, encoder_name, encoders_of, token_table
 from ..components.names import BY_WIDTH
 from ..errors import FileFormatError, PipelineError, Setting
 from ..geometry import norm, unit
 from ..learned_embeds import LearnedEmbedding
 from ..learned_embeds.embedding import match_encoders
+from ..weight_files import loaded_into_models, opened
+from .clip import TOKENS, bundled_tokenizer
 from .tokenizers import CalledTokenizer, read_tokenizer, tokenizer_beside, tokenizer_for
 from .words import unpadded, whole_words
 
@@ -145,7 +147,7 @@ def load_vocabularies(
         model: a pipeline's folder, a text encoder's, a ``.safetensors`` checkpoint with Stable Diffusion's or
             SDXL's key names, or a file with the token table in it; several files, one an encoder.
         tokenizer: folders or ``tokenizer.json`` files, for models without their own beside them. Each table
-            takes the largest that fits it.
+            takes the largest that fits it; one of CLIP's size takes CLIP's where none is given.
 
     Returns: "text_encoder" for a model with one encoder; else "clip_l", "clip_g", "t5xxl".
     Raises: PipelineError, for a model without a token table, or with a quantised one; FileFormatError, for
@@ -162,8 +164,10 @@ def load_vocabularies(
                 f"'{source}': the token table is quantised ({table.dtype}), so its rows are not what the "
                 "model was trained with. Give the model's text encoder in float32, float16 or bfloat16."
             )
-        own = tokenizer_beside(folder) if folder else None
-        vocabularies[name] = Vocabulary(table, own or tokenizer_for(given, len(table)), str(source))
+        own = (tokenizer_beside(folder) if folder else None) or tokenizer_for(given, len(table))
+        if own is None and len(table) == TOKENS:
+            own = bundled_tokenizer()
+        vocabularies[name] = Vocabulary(table, own, str(source))
     return vocabularies
 
 
@@ -211,7 +215,7 @@ Table = tuple[
 def _tables(path: Path) -> list[Table]:
     if not is_there(path):
         raise PipelineError(
-            f"There is no model at '{path}'. Give a pipeline's or text encoder's folder, or a .safetensors "
+            f"There is no model at '{path}'. Give a pipeline's or text encoder's folder, or a single "
             "file, on this machine: nothing is downloaded by its hub id here."
         )
     if path.is_file():
@@ -222,9 +226,11 @@ def _tables(path: Path) -> list[Table]:
     else:
         found, beside = _tables_in_folder(path), path
     if not found:
+        if path.is_file() and (other := loaded_into_models(path, opened(path)[0])):
+            raise FileFormatError(f"'{path}' is {other[0]}, and no model. Give the one it was trained on.")
         raise PipelineError(
-            f"'{path}' has no token table. Give a pipeline's or text encoder's folder, or the .safetensors "
-            "file with the text encoder's weights."
+            f"'{path}' has no token table. Give a pipeline's or text encoder's folder, or a single file with "
+            "the text encoder's weights."
         )
     return [(name, table, beside, path) for name, table in found.items()]
 
@@ -269,7 +275,7 @@ def _tables_in_file(file: Path) -> dict[str, Tensor]:
                 for key in filter(TABLE.fullmatch, opened.keys()):
                     found.setdefault(_encoder_of(key), opened.get_tensor(key))
         else:
-            weights = torch_from(file, mmap=True)
+            weights = unwrapped(torch_from(file, mmap=True))
             for key in filter(TABLE.fullmatch, weights):
                 found.setdefault(_encoder_of(key), weights[key])
     except Exception as error:  # each library has its own family of errors for a damaged file

@@ -15,7 +15,7 @@ from ..errors import FileFormatError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["CalledTokenizer", "read_tokenizer", "tokenizer_beside", "tokenizer_for"]
+__all__ = ["CalledTokenizer", "clip_tokenizer", "read_tokenizer", "tokenizer_beside", "tokenizer_for"]
 
 CLIP_PIECES = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
@@ -25,14 +25,14 @@ def read_tokenizer(path: Path) -> Tokenizer:
 
     Raises: FileFormatError.
     """
-    from tokenizers import Tokenizer
+    from tokenizers import Tokenizer, models
 
     folder = path / "tokenizer" if (path / "tokenizer").is_dir() else path
     file = folder / "tokenizer.json" if folder.is_dir() else folder
     vocab, merges = folder / "vocab.json", folder / "merges.txt"
     try:
         if not file.is_file() and vocab.is_file() and merges.is_file():
-            return _clip_tokenizer(vocab, merges)
+            return clip_tokenizer(*models.BPE.read_file(str(vocab), str(merges)))
         return Tokenizer.from_file(str(file))
     except Exception as error:  # tokenizers raises plain Exception
         raise FileFormatError(
@@ -72,13 +72,13 @@ class CalledTokenizer:
         return {"input_ids": encoding.ids, "offset_mapping": encoding.offsets}
 
 
-def _clip_tokenizer(vocab: Path, merges: Path) -> Tokenizer:
+def clip_tokenizer(vocab: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:
     """CLIP's byte-pair encoding: lower case, split into words, their last letter marked </w>."""
     from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-    model = models.BPE.from_file(
-        str(vocab),
-        str(merges),
+    model = models.BPE(
+        vocab,
+        merges,
         unk_token="<|endoftext|>",
         end_of_word_suffix="</w>",
         continuing_subword_prefix="",
