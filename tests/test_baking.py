@@ -337,8 +337,10 @@ def test_what_cannot_be_unbaked_is_named(vocabularies, source, tmp_path):
     with pytest.raises(OutputError, match=r"is a \.safetensors file"):
         unbake(baked, tmp_path / "back.pt")
     embedding = read(baked)
-    damaged = {**embedding.metadata, "uncollapse.source_data": base64.b64encode(b"other").decode()}
-    write(tmp_path / "edited.safetensors", embedding.replace(metadata=damaged))
-    with pytest.raises(FileFormatError, match="is damaged"):
-        unbake(tmp_path / "edited.safetensors", tmp_path / "back.safetensors")
+    whole = embedding.metadata["uncollapse.source_data"]
+    for data in (base64.b64encode(b"other").decode(), whole[:-1], whole[:40] + "~" + whole[40:], "é", ""):
+        damaged = {**embedding.metadata, "uncollapse.source_data": data}
+        write(tmp_path / "edited.safetensors", embedding.replace(metadata=damaged))
+        with pytest.raises(FileFormatError, match="the source it carries is damaged"):
+            unbake(tmp_path / "edited.safetensors", tmp_path / "back.safetensors")
     assert not (tmp_path / "back.safetensors").exists()

@@ -34,6 +34,7 @@ from .errors import (
     AnchorError,
     EmbeddingError,
     FileFormatError,
+    ForeignFileError,
     OutputError,
     Setting,
     UncollapseWarning,
@@ -125,7 +126,10 @@ def unbake(baked: str | Path, output: str | Path, *, overwrite: bool = False) ->
     metadata = next(iter(read_all(baked))).metadata
     if not is_baked(metadata):
         raise FileFormatError(f"{baked}: was not made by uncollapse bake, so there is nothing to undo.")
-    data = base64.b64decode(metadata[OURS + "source_data"])
+    try:
+        data = base64.b64decode(metadata[OURS + "source_data"], validate=True)
+    except ValueError:
+        data = b""
     if hashlib.sha256(data).hexdigest() != metadata[OURS + "source_sha256"]:
         raise FileFormatError(f"{baked}: the source it carries is damaged. Use a copy that nobody edited.")
     suffix = Path(metadata[OURS + "source"]).suffix
@@ -188,7 +192,7 @@ def _one_file(source: Path) -> list[Path]:
 def _check_source(file: Path, embeddings: list[LearnedEmbedding]) -> None:
     layout = embeddings[0].layout
     if layout not in BAKED_LAYOUTS:
-        raise FileFormatError(
+        raise ForeignFileError(
             f"{file}: holds more than embeddings (layout {layout!r}). Take the embedding out first: "
             "learned_embeds.write(path, learned_embeds.read(file, placeholder))."
         )
