@@ -17,7 +17,7 @@ from .image import SUFFIXES as IMAGE_SUFFIXES
 from .image import entries_in_image
 from .layouts import embeddings_from, layout_of, wanted
 
-__all__ = ["SUFFIXES", "files_at", "read", "read_all", "safely"]
+__all__ = ["SUFFIXES", "files_at", "files_in", "read", "read_all", "safely"]
 
 Contents = TypeVar("Contents")
 
@@ -106,6 +106,17 @@ def files_at(path: Path) -> list[Path]:
     raise FileFormatError(
         f"{path}: {what}. Give the path of a learned embedding (.safetensors, .pt or .bin) on this machine: "
         "nothing is downloaded by its hub id here."
+    )
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files in a folder, at any depth, that may hold embeddings, in the order of their paths.
+
+    What is hidden, such as a stopped program's scratch files, is passed over.
+    """
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return sorted(
+        path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 
 

@@ -113,6 +113,10 @@ class Vocabulary:
         """The norms of the words' rows, ascending, ``[words]``."""
         return norm(self.token_embeds[list(self._word_ids.values())]).float().sort().values
 
+    def percentiles(self, norms: Tensor) -> Tensor:
+        """How many per cent of the words are shorter, for each of the norms."""
+        return 100 * torch.searchsorted(self.norms, norms) / len(self.norms)
+
     @property
     def chance(self) -> float:
         """The cosine that the nearest of as many random directions would have, √(2 ln n / dim)."""
