@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, safe_open, save_file
 
@@ -243,6 +243,7 @@ def test_every_layout_is_baked_and_given_back(vocabularies, tmp_path, make, suff
     assert back.read_bytes() == source.read_bytes()
 
 
+@settings(max_examples=25)
 @given(alpha=st.floats(0, 1), beta=st.floats(0.01, 100), scale=st.floats(1e-3, 1e3))
 def test_unbaking_undoes_every_baking(vocabularies, tmp_path_factory, alpha, beta, scale):
     folder = tmp_path_factory.getbasetemp()

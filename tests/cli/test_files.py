@@ -21,10 +21,10 @@ from uncollapse.vocabulary.tables import load_vocabularies
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
+def files(model, tmp_path_factory):
     """A model, its checkpoint and a quantised one, embeddings that fit it, and some that nobody can use."""
     folder = tmp_path_factory.mktemp("files")
-    make_pipeline().save_pretrained(folder / "model")
+    (folder / "model").symlink_to(model)
     [vocabulary] = load_vocabularies(folder / "model").values()
     torch.manual_seed(3)
     rows = 9 * torch.randn(2, WIDTH)

@@ -108,6 +108,10 @@ class Vocabulary:
         """The tokens that are whole words: not pieces inside words, punctuation or specials."""
         return list(self._word_ids)
 
+    def has(self, word: str) -> bool:
+        """Whether it is one of the words."""
+        return word in self._word_ids
+
     @cached_property
     def norms(self) -> Tensor:
         """The norms of the words' rows, ascending, ``[words]``."""
