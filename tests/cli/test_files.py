@@ -373,13 +373,21 @@ def test_a_name_that_is_a_word_already_is_one_sentence(files, tmp_path):
     check_refused(result, "cannot be called 'cat': the tokenizer has 'cat")
 
 
-def test_the_command_imports_neither_diffusers_nor_transformers(files, tmp_path):
+def test_the_commands_import_neither_diffusers_nor_transformers(files, tmp_path):
     code = (
         "import sys; from uncollapse.cli.app import make_app\n"
-        "make_app()(['bake', *sys.argv[1:], '--anchor', 'cat'], standalone_mode=False)\n"
+        "file, model, out = sys.argv[1:]; of = ['--model', model]\n"
+        "make_app()(['bake', file, *of, '--anchor', 'cat', '-o', out], standalone_mode=False)\n"
+        "make_app()(['inspect', out, *of], standalone_mode=False)\n"
         "print([name for name in ('diffusers', 'transformers', 'peft') if name in sys.modules])"
     )
-    arguments = [files / "cat.safetensors", "--model", files / "model", "-o", tmp_path / "out.safetensors"]
-    command = [sys.executable, "-c", code, *arguments]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        files / "cat.safetensors",
+        files / "model",
+        tmp_path / "out.safetensors",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
