@@ -17,11 +17,14 @@ from safetensors.torch import save_file
 
 from toys.embedding_files import A1111, ROWS, Harmful, as_json
 from uncollapse.admission import check_tensors, is_there, json_from, reason, text_from, torch_from
-from uncollapse.errors import EmbeddingError, FileFormatError
+from uncollapse.errors import EmbeddingError, FileFormatError, ForeignFileError
 from uncollapse.learned_embeds import LearnedEmbedding, read, read_all
 
 DEEP = "[" * 100_000 + "]" * 100_000
 FEW = torch.ones(1, 4)
+FOUR_BITS = torch.zeros(2, 16, dtype=torch.uint8)
+if hasattr(torch, "float4_e2m1fn_x2"):  # since torch 2.8
+    FOUR_BITS = FOUR_BITS.view(torch.float4_e2m1fn_x2)
 
 
 def broken_parameters():
@@ -49,6 +52,12 @@ def broken_parameters():
         ({"<t>": ROWS.to_sparse()}, "sparse"),
         ({"<t>": torch.empty(2, 32, device="meta")}, "shell of a tensor"),
         ({"<t>": ROWS.to(torch.float8_e4m3fn)}, "floating point of 16 bits or more"),
+        ({"<t>": FOUR_BITS}, "floating point of 16 bits or more"),
+        (
+            {"state_dict": {"cond_stage_model.a": ROWS}, "step": 1},
+            "It is a whole model: that goes with model,",
+        ),
+        ({"model.diffusion_model.a": ROWS, "model_ema.b": ROWS}, "It is a whole model"),
         ({"<t>": torch.ones(1).expand(30_000, 22_500)}, "more numbers than the file"),
         ({"string_to_param": {"*": torch.ones(1).expand(30_000, 22_500)}}, "more numbers than the file"),
     ],
@@ -66,9 +75,9 @@ def test_odd_fields_of_an_ordinary_file_are_left_out(tmp_path):
     assert read(tmp_path / "cat.pt").metadata == {"sd_checkpoint_name": "sd"}
 
 
-@pytest.mark.parametrize("dtype", [torch.float8_e5m2, torch.int32])
-def test_safetensors_of_few_bits_are_named(tmp_path, dtype):
-    save_file({"<t>": ROWS.to(dtype)}, tmp_path / "cat.safetensors")
+@pytest.mark.parametrize("rows", [ROWS.to(torch.float8_e5m2), ROWS.to(torch.int32), FOUR_BITS])
+def test_safetensors_of_few_bits_are_named(tmp_path, rows):
+    save_file({"<t>": rows}, tmp_path / "cat.safetensors")
     with pytest.raises(FileFormatError, match="floating point of 16 bits or more"):
         read(tmp_path / "cat.safetensors")
     with pytest.raises(EmbeddingError):
@@ -98,6 +107,29 @@ def test_a_damaged_file_is_named_in_whole_words_and_without_dangerous_advice(tmp
         assert not re.search(r"option|trust|re-running", str(error.value))
     assert reason(ValueError("word " * 100)).endswith("word ….")
     assert reason(ValueError()) == "ValueError."
+
+
+def test_a_checkpoint_that_cannot_be_read_is_called_one(tmp_path):
+    torch.save({"callbacks": Harmful()}, tmp_path / "model.ckpt")
+    with pytest.raises(FileFormatError, match=r"code, .* A \.ckpt file is a whole model as a rule\.$"):
+        read(tmp_path / "model.ckpt")
+
+
+def test_whole_files_of_something_else_are_told_from_damaged_ones(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "preview.png")
+    Image.new("RGB", (4, 4)).save(tmp_path / "damaged.png", pnginfo=as_text(b"{"))
+    save_file({"lora_a": ROWS, "lora_b": ROWS + 1}, tmp_path / "lora.safetensors")
+    (tmp_path / "short.safetensors").write_bytes((tmp_path / "lora.safetensors").read_bytes()[:-8])
+    torch.save([1, 2], tmp_path / "list.pt")
+    save_file({"<t>": torch.full((1, 4), torch.nan)}, tmp_path / "nan.safetensors")
+    kinds = {}
+    for path in tmp_path.iterdir():
+        with pytest.raises(FileFormatError) as error:
+            read_all(path)
+        kinds[path.stem] = error.type
+    foreign = {name for name, kind in kinds.items() if kind is ForeignFileError}
+    assert foreign == {"preview", "lora", "list"}
+    assert set(kinds) - foreign == {"damaged", "short", "nan"}
 
 
 def as_text(data: bytes) -> PngInfo:
@@ -159,6 +191,11 @@ def test_a_name_longer_than_the_system_takes_names_nothing(tmp_path):
     assert not is_there(tmp_path / ("a" * 300))
     with pytest.raises(FileFormatError, match="no such file"):
         read(tmp_path / ("a" * 300))
+
+
+def test_a_hub_id_is_not_downloaded():
+    with pytest.raises(FileFormatError, match="nothing is downloaded by its hub id here"):
+        read("concepts-library/cat-toy")
 
 
 def test_peft_settings_too_deep_to_read_leave_the_folder_its_name(tmp_path):

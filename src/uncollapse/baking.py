@@ -34,6 +34,7 @@ from .errors import (
     AnchorError,
     EmbeddingError,
     FileFormatError,
+    ForeignFileError,
     OutputError,
     Setting,
     UncollapseWarning,
@@ -48,6 +49,8 @@ from .vocabulary.tables import Vocabulary, vocabularies_for
 __all__ = ["BakedRow", "bake", "is_baked", "unbake"]
 
 OURS = "uncollapse."
+MEASURED = ("norm_before", "norm_after", "cosine_before", "cosine_after")
+ALIKE = 0.01  # of a vector's length: rounding, even to 8 bits, is less, and another model's anchor more
 BAKED_LAYOUTS = {"diffusers": "diffusers", "a1111": "kohya", "kohya": "kohya", "encoders": "encoders"}
 
 
@@ -92,28 +95,117 @@ def bake(
     Raises: FileFormatError, AnchorError, AdjustmentError, EmbeddingError, OutputError; nothing is then
         written. What user interfaces cannot call, or read whole, is named in a warning.
     """
-    source, output, adjuster = Path(source), Path(output), adjuster or Adjustment()
-    [file] = _one_file(source)
-    embeddings = read_all(file)
-    _check_source(file, embeddings)
-    _check_anchor(anchor)
-    _check_level(adjuster)
+    source, output = Path(source), Path(output)
+    file = one_file(source)
+    made = adjusted_file(file, vocabularies, anchor, adjuster or Adjustment(), stack=stack)
     check_baked_output(output, overwrite)
-    baked, rows = [], []
+    made.write(output)
+    for doubt in made.doubts(output, vocabularies):
+        warnings.warn(doubt, stacklevel=2)
+    return made.rows
+
+
+@dataclass(frozen=True)
+class AdjustedFile:
+    """What is in an embedding file, adjusted and not yet written.
+
+    Args:
+        embeddings: as they will be, without what is told of the baking.
+        layout: of the file to be.
+        rows: what became of each vector.
+        provenance: what was done, and the source, as metadata.
+        hint: the same for user interfaces, in words.
+    """
+
+    embeddings: list[LearnedEmbedding]
+    layout: str
+    rows: list[BakedRow]
+    provenance: dict[str, str]
+    hint: str
+
+    def write(self, output: Path) -> Path:
+        """Write the baked file."""
+        spec = modelspec(self.embeddings[0], output.stem, self.hint)
+        told = [
+            each.replace(metadata={**spec, **each.metadata, **self.provenance}) for each in self.embeddings
+        ]
+        return write(output, told, self.layout)
+
+    def stands_at(self, path: Path) -> bool:
+        """Whether ``path`` was baked from the same bytes by the same settings, and holds the same vectors."""
+        try:
+            there = read_all(path)
+        except FileFormatError:
+            return False
+        told = {name: value for name, value in there[0].metadata.items() if name.startswith(OURS)}
+        if _settings(told) != _settings(self.provenance) or len(there) != len(self.embeddings):
+            return False
+        return all(_alike(a, b) for a, b in zip(there, self.embeddings, strict=True))
+
+    def doubts(self, output: Path, vocabularies: Mapping[str, Vocabulary]) -> list[UncollapseWarning]:
+        """What user interfaces cannot call, or read whole, of the file that was written to ``output``."""
+        is_word = any(vocabulary.is_word(output.stem) for vocabulary in vocabularies.values())
+        found = [
+            UncollapseWarning(each)
+            for each in (doubtful_name(output, is_word), doubtful_header(output))
+            if each
+        ]
+        if len(self.embeddings) > 1:
+            several = UncollapseWarning(
+                f"{output}: holds {len(self.embeddings)} tokens, of which ComfyUI and InvokeAI read the "
+                "first alone, and Forge none. For these write one embedding with ",
+                Setting("stack"),
+                ".",
+            )
+            found.append(several)
+        return found
+
+
+def adjusted_file(
+    file: Path,
+    vocabularies: Mapping[str, Vocabulary],
+    anchor: str,
+    adjuster: Adjuster,
+    *,
+    stack: bool = False,
+) -> AdjustedFile:
+    """Adjust what is in an embedding file; nothing is written.
+
+    Raises: FileFormatError, AnchorError, AdjustmentError, EmbeddingError, OutputError.
+    """
+    embeddings = read_all(file)
+    check_source(file, embeddings)
+    check_anchor(anchor)
+    check_level(adjuster)
+    adjusted, rows = [], []
     for embedding in embeddings:
-        adjusted, changes = _adjusted(file, embedding, vocabularies, anchor, adjuster)
-        baked.append(adjusted)
+        moved, changes = _adjusted(file, embedding, vocabularies, anchor, adjuster)
+        adjusted.append(moved)
         rows += changes
-    if stack:
-        baked = [_stacked(file, baked)]
     model = next(iter(vocabularies.values())).source
-    ours = _provenance(embeddings, anchor, adjuster, rows, Path(model).name) | _carried(file)
     how = ", ".join(f"{name} {value}" for name, value in adjuster.settings().items() if value is not None)
-    spec = modelspec(baked[0], output.stem, f"baked by uncollapse: anchor {anchor}, {how}")
-    baked = [each.replace(metadata={**spec, **each.metadata, **ours}) for each in baked]
-    write(output, baked, "kohya" if stack else BAKED_LAYOUTS[embeddings[0].layout])
-    _warn_of_interfaces(output, baked, vocabularies)
-    return rows
+    return AdjustedFile(
+        [_stacked(file, adjusted)] if stack else adjusted,
+        "kohya" if stack else BAKED_LAYOUTS[embeddings[0].layout],
+        rows,
+        _provenance(embeddings, anchor, adjuster, rows, Path(model).name) | _carried(file),
+        f"baked by uncollapse: anchor {anchor}, {how}",
+    )
+
+
+def _settings(provenance: Mapping[str, str]) -> dict[str, str]:
+    """What of it decides the vectors: not the version, and not what was measured."""
+    measured = {OURS + name for name in ("version", *MEASURED)}
+    return {name: value for name, value in provenance.items() if name not in measured}
+
+
+def _alike(one: LearnedEmbedding, other: LearnedEmbedding) -> bool:
+    """Whether both hold the same vectors, computed on whatever machine."""
+    shapes = [{name: rows.shape for name, rows in each.vectors.items()} for each in (one, other)]
+    if one.placeholder != other.placeholder or shapes[0] != shapes[1]:
+        return False
+    pairs = [(rows.float(), other.vectors[name].float()) for name, rows in one.vectors.items()]
+    return all(bool((norm(a - b) <= ALIKE * norm(b)).all()) for a, b in pairs)
 
 
 def unbake(baked: str | Path, output: str | Path, *, overwrite: bool = False) -> Path:
@@ -122,17 +214,28 @@ def unbake(baked: str | Path, output: str | Path, *, overwrite: bool = False) ->
     Raises: FileFormatError, for a file that was not baked or was tampered with; OutputError.
     """
     output = Path(output)
-    metadata = next(iter(read_all(baked))).metadata
-    if not is_baked(metadata):
-        raise FileFormatError(f"{baked}: was not made by uncollapse bake, so there is nothing to undo.")
-    data = base64.b64decode(metadata[OURS + "source_data"])
-    if hashlib.sha256(data).hexdigest() != metadata[OURS + "source_sha256"]:
-        raise FileFormatError(f"{baked}: the source it carries is damaged. Use a copy that nobody edited.")
-    suffix = Path(metadata[OURS + "source"]).suffix
+    data, suffix = source_of(baked)
     if output.suffix != suffix:
         raise OutputError(f"{output}: the file that was baked is a {suffix} file. Give a name that ends so.")
     check_output(output, overwrite)
     return write_atomically(output, lambda scratch: scratch.write_bytes(data))
+
+
+def source_of(baked: str | Path) -> tuple[bytes, str]:
+    """The bytes of the file that was baked, and the suffix of its name.
+
+    Raises: ForeignFileError, for a file that was not baked; FileFormatError, for one that was tampered with.
+    """
+    metadata = next(iter(read_all(baked))).metadata
+    if not is_baked(metadata):
+        raise ForeignFileError(f"{baked}: was not made by uncollapse bake, so there is nothing to undo.")
+    try:
+        data = base64.b64decode(metadata[OURS + "source_data"], validate=True)
+    except ValueError:
+        data = b""
+    if hashlib.sha256(data).hexdigest() != metadata[OURS + "source_sha256"]:
+        raise FileFormatError(f"{baked}: the source it carries is damaged. Use a copy that nobody edited.")
+    return data, Path(metadata[OURS + "source"]).suffix
 
 
 def is_baked(metadata: Mapping[str, str]) -> bool:
@@ -162,7 +265,7 @@ def check_output(output: Path, overwrite: bool) -> None:
         )
 
 
-def _check_anchor(anchor: str) -> None:
+def check_anchor(anchor: str) -> None:
     """Raise AnchorError, unless it names something. It may be the file's own name: it is another vector."""
     if not anchor.strip():
         raise AnchorError(
@@ -170,7 +273,8 @@ def _check_anchor(anchor: str) -> None:
         )
 
 
-def _check_level(adjuster: Adjuster) -> None:
+def check_level(adjuster: Adjuster) -> None:
+    """Raise AdjustmentError for an adjuster of prompts."""
     if "token" not in adjuster.levels:
         raise AdjustmentError(
             f"bake(): {adjuster.label} is meant for prompts, not for the learned vectors of a file. Take "
@@ -178,17 +282,29 @@ def _check_level(adjuster: Adjuster) -> None:
         )
 
 
-def _one_file(source: Path) -> list[Path]:
-    files = files_at(source)
+def one_file(source: Path) -> Path:
+    """The embedding file that ``source`` is, or the only one of a concept's folder.
+
+    Raises: FileFormatError.
+    """
+    try:
+        files = files_at(source)
+    except FileFormatError as error:
+        folder = (" A folder of them is baked to a folder: name one with ", Setting("output"), ".")
+        raise FileFormatError(*error.parts, *(folder if source.is_dir() else ())) from error
     if len(files) > 1:
-        raise FileFormatError(f"{source}: holds {len(files)} embedding files. Give one of them.")
-    return files
+        raise FileFormatError(
+            f"{source}: holds {len(files)} embedding files. Give one of them, or a folder for all with ",
+            Setting("output"),
+            ".",
+        )
+    return files[0]
 
 
-def _check_source(file: Path, embeddings: list[LearnedEmbedding]) -> None:
+def check_source(file: Path, embeddings: list[LearnedEmbedding]) -> None:
     layout = embeddings[0].layout
     if layout not in BAKED_LAYOUTS:
-        raise FileFormatError(
+        raise ForeignFileError(
             f"{file}: holds more than embeddings (layout {layout!r}). Take the embedding out first: "
             "learned_embeds.write(path, learned_embeds.read(file, placeholder))."
         )
@@ -215,23 +331,6 @@ def _stacked(file: Path, embeddings: list[LearnedEmbedding]) -> LearnedEmbedding
     return embeddings[0].replace(placeholder=placeholder, vectors={name: rows}, metadata=metadata)
 
 
-def _warn_of_interfaces(
-    output: Path, baked: list[LearnedEmbedding], vocabularies: Mapping[str, Vocabulary]
-) -> None:
-    is_word = any(vocabulary.is_word(output.stem) for vocabulary in vocabularies.values())
-    for doubt in (doubtful_name(output, is_word), doubtful_header(output)):
-        if doubt:
-            warnings.warn(doubt, UncollapseWarning, stacklevel=3)
-    if len(baked) > 1:
-        text = UncollapseWarning(
-            f"{output}: holds {len(baked)} tokens, of which ComfyUI and InvokeAI read the first alone, and "
-            "Forge none. For these write one embedding with ",
-            Setting("stack"),
-            ".",
-        )
-        warnings.warn(text, stacklevel=3)
-
-
 def _adjusted(
     file: Path,
     embedding: LearnedEmbedding,
@@ -242,8 +341,8 @@ def _adjusted(
     source = next(iter(vocabularies.values())).source
     try:
         own = vocabularies_for(embedding, vocabularies, f"'{source}'")
-    except FileFormatError as error:
-        raise FileFormatError(f"{file}: ", *error.parts) from error
+    except ForeignFileError as error:
+        raise ForeignFileError(f"{file}: ", *error.parts) from error
     vectors, changes = {}, []
     for name, v in embedding.vectors.items():
         _check_rows(file, embedding.placeholder, v)
@@ -283,7 +382,7 @@ def _provenance(
         "anchor": anchor,
         **{name: str(value) for name, value in adjuster.settings().items() if value is not None},
     }
-    for what in ("norm_before", "norm_after", "cosine_before", "cosine_after"):
+    for what in MEASURED:
         encoders = dict.fromkeys(row.encoder for row in rows)
         numbers = {name: [getattr(row, what) for row in rows if row.encoder == name] for name in encoders}
         found[what] = json.dumps(numbers)

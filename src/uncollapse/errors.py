@@ -7,6 +7,7 @@
     ├── PlaceholderError     a placeholder that the tokenizer or the prompt does not hold
     ├── PipelineError        a pipeline, or a state of one, that cannot be adjusted safely
     ├── FileFormatError      a file that is missing, damaged, or of another layout
+    │   └── ForeignFileError a whole file of something else: no embedding, or one of another model
     ├── TrainingError        settings or photos that cannot be trained with, or a training that diverged
     └── OutputError          a place that cannot be written to
 
@@ -32,6 +33,7 @@ __all__ = [
     "AnchorError",
     "EmbeddingError",
     "FileFormatError",
+    "ForeignFileError",
     "OutputError",
     "PipelineError",
     "PlaceholderError",
@@ -101,6 +103,10 @@ class PipelineError(UncollapseError):
 
 class FileFormatError(UncollapseError):
     """The file is missing, damaged, or holds something else."""
+
+
+class ForeignFileError(FileFormatError):
+    """The file is whole, and not of this: it holds no embedding, or one that was made for another model."""
 
 
 class TrainingError(UncollapseError):

@@ -7,22 +7,24 @@ import sys
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 import uncollapse as uc
-from toys.embedding_files import Harmful
+from toys.embedding_files import ANCHORS, OUTCOMES, Harmful, make_folder
 from toys.pipelines import WIDTH, make_pipeline
+from uncollapse import baking_folders
 from uncollapse.cli.app import make_app
 from uncollapse.learned_embeds import LearnedEmbedding, read, write
 from uncollapse.vocabulary.tables import load_vocabularies
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
+def files(model, tmp_path_factory):
     """A model, its checkpoint and a quantised one, embeddings that fit it, and some that nobody can use."""
     folder = tmp_path_factory.mktemp("files")
-    make_pipeline().save_pretrained(folder / "model")
+    (folder / "model").symlink_to(model)
     [vocabulary] = load_vocabularies(folder / "model").values()
     torch.manual_seed(3)
     rows = 9 * torch.randn(2, WIDTH)
@@ -115,6 +117,115 @@ def test_an_anchor_that_the_file_states_is_baked_with_a_warning(files, tmp_path)
     assert "Warning: The anchor 'cat' is no nearer to '<my-cat>' than chance" in result.stderr
 
 
+@pytest.fixture
+def thirty(files, tmp_path):
+    """A folder of thirty files, and the JSON that names their anchors."""
+    [vocabulary] = load_vocabularies(files / "model").values()
+    bake(files, "--anchor", "cat", "-o", tmp_path / "cat-tea.safetensors")
+    make_folder(tmp_path / "in", vocabulary.anchor_vector, (tmp_path / "cat-tea.safetensors").read_bytes())
+    (tmp_path / "anchors.json").write_text(json.dumps(ANCHORS))
+    return tmp_path / "in"
+
+
+def of_folder(files, source, *arguments):
+    return run("bake", source, "--model", files / "model", *arguments)
+
+
+def test_a_folder_is_baked_loaded_by_plain_diffusers_and_undone(files, thirty, tmp_path):
+    options = ["--anchors", tmp_path / "anchors.json", "--stack", "-o", tmp_path / "out"]
+    result = of_folder(files, thirty, *options)
+    assert result.exit_code == 1, result.output  # three of the files cannot be read
+    rows = {
+        line.split()[0]: line for line in result.stdout.splitlines() if line.startswith(" ") and "." in line
+    }
+    assert set(rows) == {name for name in OUTCOMES if "preview" not in name}
+    assert all(OUTCOMES[name] in line for name, line in rows.items())
+    assert max(map(len, rows.values())) <= 80
+    *_, summary, output = result.stdout.splitlines()
+    assert set(summary[:-1].split(", ")) == {
+        "13 baked", "2 in place", "1 baked already", "8 foreign", "1 no anchor", "3 failed",
+        "2 pictures without an embedding",
+    }  # fmt: skip
+    assert output == str(tmp_path / "out")
+    for name in ("short.safetensors", "nan.safetensors", "harmful.pt", "lora.safetensors"):
+        assert f"Warning: {thirty / name}: " in result.stderr
+    assert "preview" not in result.stderr
+    assert "1 file does not say what it is" in result.stderr
+    pipe = make_pipeline()
+    for i, path in enumerate(sorted((tmp_path / "out").rglob("*.safetensors"))):
+        pipe.load_textual_inversion(str(path), token=f"<t{i}>")
+        [expected] = read(path).vectors.values()
+        names = [f"<t{i}>", *(f"<t{i}>_{k}" for k in range(1, len(expected)))]
+        table = pipe.text_encoder.get_input_embeddings().weight
+        loaded = table[pipe.tokenizer.convert_tokens_to_ids(names)]
+        assert torch.equal(loaded, expected.to(loaded))
+    assert i == 12
+    undone = run("unbake", tmp_path / "out", "-o", tmp_path / "back")
+    assert undone.exit_code == 0, undone.output
+    assert undone.stdout.splitlines()[-2:] == ["13 given back.", str(tmp_path / "back")]
+    for name, word in OUTCOMES.items():
+        assert (tmp_path / "back" / name).exists() == (word == "baked")
+        if word == "baked":
+            assert (tmp_path / "back" / name).read_bytes() == (thirty / name).read_bytes()
+
+
+def test_ctrl_c_keeps_what_is_baked_and_says_how_to_go_on(files, thirty, tmp_path, monkeypatch):
+    options = ["--anchor", "cat", "-o", tmp_path / "out"]
+    monkeypatch.setattr("sys.argv", ["uncollapse", "bake", str(thirty), "-o", "out"])
+    whole, calls = baking_folders.adjusted_file, []
+
+    def stopped(*arguments, **options):
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        calls.append(whole(*arguments, **options))
+        return calls[-1]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(baking_folders, "adjusted_file", stopped)
+        result = of_folder(files, thirty, *options)
+    assert result.exit_code == 130
+    there = {path for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert len(there) == result.stdout.count(" baked  ") >= 3
+    assert f"of 30 files are done. Go on with:\nuncollapse bake {thirty} -o out\n" in result.stderr
+    again = json.loads(of_folder(files, thirty, *options, "--json").stdout)
+    words = {each["output"]: each["outcome"] for each in again["files"] if each["output"]}
+    assert {path for path, word in words.items() if word == "kept"} == set(map(str, there))
+    assert len(words) > len(there)
+    assert {each["outcome"] for each in again["files"]} == {
+        "baked", "kept", "in place", "baked already", "foreign", "failed",
+    }  # fmt: skip
+    one = next(each for each in again["files"] if each["outcome"] == "baked")
+    assert (one["anchor"], one["origin"], one["notes"]) == ("cat", "given", one["notes"])
+    assert {"norm_before", "cosine_after"} <= set(one["vectors"][0])
+
+
+def test_exit_codes_of_folders(files, tmp_path):
+    """0, all went as it should; 1, single files did not; 2, nothing was done."""
+    write(tmp_path / "in" / "my-cat.safetensors", read(files / "cat.safetensors"))
+    options = ["--anchor", "cat", "-o", tmp_path / "out"]
+    assert of_folder(files, tmp_path / "in", *options).exit_code == 0
+    assert of_folder(files, tmp_path / "in", *options).exit_code == 0
+    refused = of_folder(files, tmp_path / "in", *options, "--alpha", 0.4)
+    assert refused.exit_code == 1
+    assert "another folder with --output, or --overwrite" in refused.stderr
+    same = of_folder(files, tmp_path / "in", "--anchor", "cat", "-o", tmp_path / "in")
+    check_refused(same, "is the folder that the files are in")
+    to_file = of_folder(files, tmp_path / "in", "-o", tmp_path / "one.safetensors")
+    check_refused(to_file, "A folder of them is baked to a folder: name one with --output.")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{", "cannot be read as JSON"), ('["cat"]', "is no list of anchors"), ('{"a.pt": 3}', "is no list")],
+)
+def test_a_list_of_anchors_that_is_none_is_one_sentence(files, tmp_path, text, words):
+    (tmp_path / "anchors.json").write_text(text)
+    options = ["--anchors", tmp_path / "anchors.json", "-o", tmp_path / "out"]
+    check_refused(of_folder(files, tmp_path, *options), words)
+    options[-1] = tmp_path / "out.safetensors"
+    check_refused(bake(files, *options), "--anchors is for folders")
+
+
 def test_inspecting_a_file(files):
     result = run("inspect", files / "near.safetensors", "--model", files / "model")
     assert result.exit_code == 0, result.output
@@ -153,14 +264,46 @@ def test_a_folder_is_gone_through_and_what_is_no_embedding_is_passed_over(files,
         source = files / f"{name.split('/')[-1]}.safetensors"
         (tmp_path / f"{name}.safetensors").write_bytes(source.read_bytes())
     (tmp_path / "notes.txt").write_text("not looked at")
+    Image.new("RGB", (4, 4)).save(tmp_path / "a" / "near.preview.png")
     result = run("inspect", tmp_path, "--json", "--model", files / "model")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output  # the damaged one
     assert [each["file"] for each in json.loads(result.stdout)] == [
         str(tmp_path / "a" / "near.safetensors"),
         str(tmp_path / "b" / "c" / "cat.safetensors"),
     ]
     assert result.stderr.count("Warning") == result.stderr.count("\n") == 1
     assert "short.safetensors: cannot be read" in result.stderr
+    (tmp_path / "short.safetensors").unlink()
+    save_file({"lora_a": torch.ones(2), "lora_b": torch.zeros(2)}, tmp_path / "lora.safetensors")
+    shown = run("inspect", tmp_path, "--model", files / "model")
+    assert shown.exit_code == 0, shown.output
+    assert "It is a LoRA" in shown.stderr
+    rows = {line.split()[0]: line.split() for line in shown.stdout.splitlines() if ".safetensors" in line}
+    assert set(rows) == {"a/near.safetensors", "b/c/cat.safetensors"}
+    assert rows["a/near.safetensors"][1:3] == ["<t>", "1"]
+    assert rows["b/c/cat.safetensors"][2] == "2"
+    assert shown.stdout.endswith("1 foreign, 1 picture without an embedding.\n")
+
+
+def test_many_vectors_are_summed_up(files, tmp_path):
+    """One is far longer than all, one near to no word: both are shown, and few others."""
+    [vocabulary] = load_vocabularies(files / "model").values()
+    rows = vocabulary.anchor_vector("cat").repeat(75, 1)
+    rows[41] *= 50
+    rows[17] = -rows[17]
+    many = write(tmp_path / "many.safetensors", LearnedEmbedding("<t>", {"text_encoder": rows}))
+    result = run("inspect", many, "--model", files / "model")
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines[2:])) <= 80
+    shown = [line.split()[1] for line in lines if line.split()[:1] == ["text_encoder"]]
+    assert len(shown) == 6
+    assert {"17", "41"} <= set(shown)
+    assert "drifted: of 75 vectors 1 longer than 99 % of all words, 1 no nearer" in " ".join(lines)
+    assert "The most telling 6 of 75 vectors; --json has all." in lines
+    printed = json.loads(run("inspect", many, "--model", files / "model", "--json").stdout)
+    assert printed[0]["place"] == "drifted"
+    assert len(printed[0]["vectors"]) == 75
+    assert len([line for line in run("inspect", many).stdout.splitlines() if "text_encoder  " in line]) == 6
 
 
 BAD = [
@@ -230,13 +373,21 @@ def test_a_name_that_is_a_word_already_is_one_sentence(files, tmp_path):
     check_refused(result, "cannot be called 'cat': the tokenizer has 'cat")
 
 
-def test_the_command_imports_neither_diffusers_nor_transformers(files, tmp_path):
+def test_the_commands_import_neither_diffusers_nor_transformers(files, tmp_path):
     code = (
         "import sys; from uncollapse.cli.app import make_app\n"
-        "make_app()(['bake', *sys.argv[1:], '--anchor', 'cat'], standalone_mode=False)\n"
+        "file, model, out = sys.argv[1:]; of = ['--model', model]\n"
+        "make_app()(['bake', file, *of, '--anchor', 'cat', '-o', out], standalone_mode=False)\n"
+        "make_app()(['inspect', out, *of], standalone_mode=False)\n"
         "print([name for name in ('diffusers', 'transformers', 'peft') if name in sys.modules])"
     )
-    arguments = [files / "cat.safetensors", "--model", files / "model", "-o", tmp_path / "out.safetensors"]
-    command = [sys.executable, "-c", code, *arguments]
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        files / "cat.safetensors",
+        files / "model",
+        tmp_path / "out.safetensors",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

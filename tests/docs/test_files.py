@@ -1,6 +1,7 @@
 """Every example of the pages on files and tensors runs, and what they claim of Compel holds."""
 
 import re
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -8,14 +9,26 @@ from pathlib import Path
 import compel
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import uncollapse as uc
-from toys.docs import blocks, run_commands
+from toys.docs import ROOT, blocks, run_commands
 from toys.pipelines import encode
-from uncollapse.learned_embeds import read
+from uncollapse.learned_embeds import read, write
 
 
-def test_the_page_on_files(at_hand, pipe):
+@pytest.fixture
+def folder_at_hand(at_hand):
+    """And a folder of embeddings, one of which is no file for this model."""
+    (at_hand / "embeddings" / "pets").mkdir(parents=True)
+    shutil.copy("my-cat.safetensors", "embeddings")
+    write("embeddings/pets/tom.pt", read("my-cat.safetensors"))
+    save_file({"clip_l": torch.ones(1, 768), "clip_g": torch.ones(1, 1280)}, "embeddings/sdxl.safetensors")
+    [anchors] = re.findall(r"`anchors\.json` says [^`]*`(.*?)`", (ROOT / "docs/files.md").read_text("utf-8"))
+    (at_hand / "anchors.json").write_text(anchors)
+
+
+def test_the_page_on_files(folder_at_hand, pipe):
     for language, text in blocks("docs/files.md"):
         if language == "python":
             names = {"pipe": pipe}
@@ -24,6 +37,11 @@ def test_the_page_on_files(at_hand, pipe):
             run_commands(text)
     assert Path("my-cat-again.safetensors").read_bytes() == Path("my-cat.safetensors").read_bytes()
     assert read("my-cat-tea.safetensors").metadata["uncollapse.anchor"] == "cat"
+    again = {path.name: path.read_bytes() for path in Path("embeddings-again").rglob("*.*")}
+    assert again == {
+        path.name: path.read_bytes() for path in Path("embeddings").rglob("*.*") if path.stem != "sdxl"
+    }
+    assert len(list(Path("embeddings-tea-2").rglob("*.safetensors"))) == 2
     assert read("my-cat-tea-2.safetensors").metadata["uncollapse.alpha"] == "0.3"
     assert (read("my-cat.pt").layout, read("my-cat-kohya.safetensors").layout) == ("a1111", "kohya")
     assert names["prompt"] == "a photo of <my-cat> in the snow"

@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors import safe_open
@@ -56,6 +56,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("layout", "suffix"), ONE_ENCODER)
+@settings(max_examples=30)
 @given(name=names, rows=rows, dtype=dtypes, metadata=metadata)
 def test_one_encoder_comes_back(folder, layout, suffix, name, rows, dtype, metadata):
     embedding = LearnedEmbedding(name, {"text_encoder": rows.to(dtype)}, metadata)
@@ -80,6 +81,7 @@ def test_a_name_that_is_another_layouts_key_is_refused(folder, name):
     assert not (folder / "taken.safetensors").exists()
 
 
+@settings(max_examples=30)
 @given(
     name=names,
     vectors=st.dictionaries(st.sampled_from(["clip_l", "clip_g", "t5xxl"]), rows, min_size=1),

@@ -87,12 +87,21 @@ def test_the_modifier_is_adjusted_at_prompt_level_and_the_pictures_follow(kind, 
 def test_what_does_not_fit_is_refused_and_the_pipeline_stays(tmp_path, folder, delta):
     pipe = make_pipeline()
     before, words = dict(pipe.unet.attn_processors), len(pipe.tokenizer)
-    narrow = {name: value[:, :4] for name, value in state_of(trained()).items()}
+    weights = state_of(trained())
+    narrow = {name: value[:, :4] for name, value in weights.items()}
+    diverged = {name: value * torch.nan for name, value in weights.items()}
     cases = {
         "narrow.bin": (narrow, "does not fit this U-Net"),
         "other.bin": ({"mid.attn9.processor.to_k_custom_diffusion.weight": torch.ones(2, 2)}, "does not fit"),
         "lora.bin": ({"unet.lora_A.weight": torch.ones(2, 2)}, "holds no Custom Diffusion"),
         "list.bin": ([1, 2], "holds no Custom Diffusion"),
+        "diverged.bin": (
+            diverged,
+            "to_k_custom_diffusion.weight' holds NaN or infinity: its training diverged",
+        ),
+        "diverged-delta.bin": ({"unet": {"a": torch.tensor([torch.inf])}}, "'a' holds NaN or infinity"),
+        "text-delta.bin": ({"unet": {"a": "weights"}}, "'a' is a str, but weights are tensors"),
+        "few-bits.bin": ({**weights, **_of_few_bits(weights)}, "float8_e5m2, but weights are"),
         "delta-of-another.bin": ({"unet": {"down.to_k.weight": torch.ones(2)}}, "does not fit this U-Net"),
     }
     for name, (entries, message) in cases.items():
@@ -109,6 +118,10 @@ def test_what_does_not_fit_is_refused_and_the_pipeline_stays(tmp_path, folder, d
     pipe = make_pipeline()
     assert pipe.unet.attn_processors.keys() == before.keys()
     assert len(pipe.tokenizer) == words
+
+
+def _of_few_bits(weights):
+    return {name: value.to(torch.float8_e5m2) for name, value in weights.items()}
 
 
 def test_code_in_a_pickle_is_not_run(tmp_path):

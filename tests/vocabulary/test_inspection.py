@@ -8,7 +8,7 @@ from scipy import stats
 from toys.pipelines import WIDTH, make_pipeline
 from uncollapse.errors import FileFormatError
 from uncollapse.learned_embeds import LearnedEmbedding
-from uncollapse.vocabulary.inspection import inspect
+from uncollapse.vocabulary.inspection import DRIFTED, IN_PLACE, inspect, placed
 from uncollapse.vocabulary.tables import Vocabulary, load_vocabularies
 
 
@@ -81,3 +81,18 @@ def test_many_together_are_what_each_is_alone(vocabularies, monkeypatch):
 def test_an_embedding_of_another_family_is_refused(vocabularies):
     with pytest.raises(FileFormatError, match="1280 components, the width of the second encoder of SDXL"):
         inspect([LearnedEmbedding("<t>", {"text_encoder": torch.ones(1280)})], vocabularies)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "word"),
+    [
+        ([(100, 0.1, 0.2)], DRIFTED),
+        ([(99, 0.2, 0.2)], DRIFTED),
+        ([(98.9, 0.1, 0.2)], IN_PLACE),
+        ([(100, 0.3, 0.2)], IN_PLACE),
+        ([(100, 0.3, 0.2), (50, 0.1, 0.2)], DRIFTED),
+        ([(100, 0.3, 0.2), (100, 0.15, 0.1)], IN_PLACE),
+    ],
+)
+def test_drifted_is_long_and_near_nothing(vectors, word):
+    assert placed(vectors) == word

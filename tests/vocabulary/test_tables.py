@@ -1,8 +1,6 @@
 """The token table is found wherever a model keeps it, and its words are near what a plain search says."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -164,10 +162,10 @@ def test_the_nearest_words_are_those_of_a_plain_search(model, table):
 
 def test_the_chance_level_is_about_what_random_directions_give():
     torch.manual_seed(0)
-    directions = torch.nn.functional.normalize(torch.randn(20_000, 256), dim=-1)
+    directions = torch.nn.functional.normalize(torch.randn(5_000, 256), dim=-1)
     nearest = (torch.nn.functional.normalize(torch.randn(200, 256), dim=-1) @ directions.T).amax(1).mean()
     letters = "abcdefghij"
-    words = ["".join(letters[int(d)] for d in f"{i:05}") for i in range(20_000)]
+    words = ["".join(letters[int(d)] for d in f"{i:05}") for i in range(5_000)]
     tokenizer = Tokenizer(models.WordLevel({f"▁{w}": i for i, w in enumerate(words)}, unk_token="▁aaaaa"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     assert Vocabulary(directions, tokenizer).chance == pytest.approx(nearest.item(), rel=0.15)
@@ -195,13 +193,3 @@ def test_what_cannot_be_used_is_named(tmp_path, model):
     with pytest.raises(FileFormatError, match=r"no tokenizer beside it.*with tokenizer"):
         load_vocabularies(path)["text_encoder"].anchor_vector("cat")
     assert load_vocabularies(path, model)["text_encoder"].words
-
-
-def test_neither_diffusers_nor_transformers_is_imported(model):
-    code = (
-        "import sys; from uncollapse.vocabulary import load_vocabularies\n"
-        f"[v] = load_vocabularies({str(model)!r}).values(); v.anchor_vector('cat'); v.words\n"
-        "print([name for name in ('diffusers', 'transformers', 'peft') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

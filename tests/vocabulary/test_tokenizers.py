@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,11 +38,18 @@ def test_each_table_takes_the_largest_tokenizer_that_fits(tmp_path):
 texts = st.text() | st.lists(st.sampled_from(["Cat's", "MAN", "a  b", "<|endoftext|>", "día"])).map(" ".join)
 
 
-@given(text=texts)
-def test_the_older_files_give_the_tokens_that_transformers_gives(tmp_path_factory, text):
+@pytest.fixture(scope="module")
+def old(tmp_path_factory):
+    """A tokenizer, and the vocabulary that is found beside its older files."""
     tokenizer = make_tokenizer(WORDS)
-    folder = old_files(tokenizer, tmp_path_factory.getbasetemp() / "old")
+    folder = old_files(tokenizer, tmp_path_factory.mktemp("old"))
     save_file({"token_embedding.weight": torch.ones(len(tokenizer), 2)}, folder / "model.safetensors")
     [vocabulary] = load_vocabularies(folder).values()
+    return tokenizer, vocabulary
+
+
+@given(text=texts)
+def test_the_older_files_give_the_tokens_that_transformers_gives(old, text):
+    tokenizer, vocabulary = old
     ours = vocabulary.tokenizer.encode(text, add_special_tokens=False).ids
     assert ours == tokenizer(text, add_special_tokens=False)["input_ids"]

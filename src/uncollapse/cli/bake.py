@@ -1,16 +1,25 @@
-"""``uncollapse bake`` and ``unbake``: the adjustment written into an embedding file, and taken out again."""
+"""``uncollapse bake`` and ``unbake``: the adjustment written into embedding files, and taken out again."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import typer
 
 from .. import baking
 from ..adjustment import ALPHA, BETA, Adjustment
-from ..reports.table import Table
+from ..admission import json_from, text_from
+from ..baking_folders import BAKED, GIVEN, Outcome, bake_folder, files_to_bake, unbake_folder
+from ..errors import AnchorError, FileFormatError, Setting, UncollapseWarning
+from ..reports.table import Cell, Table
 from ..subjects import located, suggested_anchor
 from ..vocabulary.tables import load_vocabularies
 from . import options as o
-from .console import command, print_json, say, stdout
+from .console import command, print_json, progress, say, stdout, stopped
+from .folders import INCOMPLETE, is_plain_picture, summary
 from .tables import print_table
 
 
@@ -20,6 +29,7 @@ def bake(
     model: o.Words,
     output: o.OutputFile,
     anchor: o.Anchor = None,
+    anchors: o.Anchors = None,
     alpha: o.Alpha = ALPHA,
     beta: o.Beta = None,
     norm_blend: o.NormBlend = None,
@@ -32,10 +42,30 @@ def bake(
 
     The new file carries the old one; unbake gives it back. Of the model only the token table is read.
     Without --anchor the best suggestion is taken, where one is nearer than chance.
+
+    Of a folder the files that have drifted are baked, under their own names; the same command goes on where
+    one was stopped, and exit code 1 says that single files could not be baked.
     """
     adjustment = Adjustment(alpha, BETA if beta is None and norm_blend is None else beta, norm_blend)
-    baking.check_baked_output(output, overwrite)
+    of_folder = _is_of_folder(file, output)
+    if not of_folder:
+        file = baking.one_file(file)
+        baking.check_baked_output(output, overwrite)
+        if anchors is not None:
+            raise AnchorError(
+                Setting("anchors"),
+                f" is for folders, and {file} is baked to one file. Say what it is with ",
+                Setting("anchor"),
+                ".",
+            )
+    named = _anchors_in(anchors)
     vocabularies = load_vocabularies([located(each)[0] for each in model], tokenizer or ())
+    if of_folder:
+        outcomes = bake_folder(
+            file, output, vocabularies, anchor, adjustment, anchors=named, overwrite=overwrite, stack=stack
+        )
+        _go_through(outcomes, "Baking", file, output, json)
+        return
     if anchor is None:
         anchor, notes = suggested_anchor(file, vocabularies, by_chance=False)
         say(notes)
@@ -48,9 +78,107 @@ def bake(
 
 
 @command
-def unbake(file: o.File, output: o.OutputFile, overwrite: o.Overwrite = False) -> None:
-    """Give back the file that was baked, byte for byte."""
-    stdout().print(baking.unbake(file, output, overwrite=overwrite), markup=False, soft_wrap=True)
+def unbake(file: o.File, output: o.OutputFile, overwrite: o.Overwrite = False, json: o.Json = False) -> None:
+    """Give back the file that was baked, byte for byte; of a folder, all that were."""
+    if file.is_dir():
+        _go_through(unbake_folder(file, output, overwrite=overwrite), "Unbaking", file, output, json)
+        return
+    written = baking.unbake(file, output, overwrite=overwrite)
+    if json:
+        print_json({"output": str(written)})
+        return
+    stdout().print(written, markup=False, soft_wrap=True)
+
+
+def _is_of_folder(file: Path, output: Path) -> bool:
+    """A folder that holds one concept is baked to a file, any other to a folder."""
+    return file.is_dir() and output.suffix != BAKED
+
+
+def _anchors_in(file: Path | None) -> Mapping[str, str]:
+    if file is None:
+        return {}
+    try:
+        found = json_from(text_from(file))
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"{file}: cannot be read as JSON: {error}.") from error
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise FileFormatError(f'{file}: is no list of anchors. Write {{"pets/tom.pt": "cat"}}.')
+    return found
+
+
+def _go_through(outcomes: Iterator[Outcome], what: str, source: Path, output: Path, json: bool) -> None:
+    """Let it happen, tell what became of each file, and say by the exit code whether all went well."""
+    found: list[Outcome] = []
+    count = len(files_to_bake(source, output))
+    done = False
+    with progress(what, count) as advance:
+        try:
+            for outcome in outcomes:
+                found.append(outcome)
+                advance(1)
+            done = True
+        except KeyboardInterrupt:
+            pass
+    told = [each for each in found if not is_plain_picture(each.file, each.word == "foreign")]
+    if json:
+        print_json({"output": str(output), "files": [_as_json(each) for each in found]})
+    elif told:
+        print_table(_overview(told, source))
+    say(note for each in told for note in each.notes)
+    if unknown := sum(each.word == "no anchor" for each in found):
+        say([_no_anchor(unknown)])
+    if not json:
+        stdout().print(summary((each.word for each in told), len(found) - len(told)), soft_wrap=True)
+        stdout().print(output, markup=False, soft_wrap=True)
+    if not done:
+        raise stopped(f"{len(found)} of {count} files are done", as_called=True)
+    if any(each.word in ("failed", "refused") for each in found):
+        raise typer.Exit(INCOMPLETE)
+
+
+def _no_anchor(count: int) -> UncollapseWarning:
+    files = "1 file does not say what it is" if count == 1 else f"{count} files do not say what they are"
+    return UncollapseWarning(
+        f"{files}, and no word is nearer than chance. Say it for all with ",
+        Setting("anchor"),
+        ", or for each with ",
+        Setting("anchors"),
+        ".",
+    )
+
+
+def _overview(found: list[Outcome], source: Path) -> Table:
+    """A row a file: the norm of its longest vector, and the cosine of the one farthest from the anchor."""
+    table = Table("Files", ["file", "outcome", "anchor", "norm", "cosine"], [], align="lllrr")
+    rows: list[list[Cell]] = []
+    for each in found:
+        norm = max((row.norm_before for row in each.rows), default="")
+        cosine = min((row.cosine_before for row in each.rows), default="")
+        rows.append([each.file.relative_to(source).as_posix(), each.word, _said(each), norm, cosine])
+    table = replace(table, rows=rows)
+    return (
+        table if any(each.anchor for each in found) else table.columns({"file": "file", "outcome": "outcome"})
+    )
+
+
+def _said(outcome: Outcome) -> str:
+    """The anchor, and whose word it is, where it is not the user's."""
+    if outcome.anchor is None or outcome.origin == GIVEN:
+        return outcome.anchor or ""
+    return f"{outcome.anchor}?" if outcome.word == "no anchor" else f"{outcome.anchor} ({outcome.origin})"
+
+
+def _as_json(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "file": str(outcome.file),
+        "outcome": outcome.word,
+        "output": outcome.output and str(outcome.output),
+        "anchor": outcome.anchor,
+        "origin": outcome.origin,
+        "vectors": [asdict(row) for row in outcome.rows],
+        "notes": [str(note) for note in outcome.notes],
+    }
 
 
 def _table(rows: list[baking.BakedRow]) -> Table:

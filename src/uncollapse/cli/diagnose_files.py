@@ -10,7 +10,7 @@ from ..adjustment import Adjustment
 from ..diagnosis.diagnose import Diagnosis, diagnose_embeddings
 from ..errors import FileFormatError, PipelineError, UncollapseWarning
 from ..learned_embeds import LearnedEmbedding, read_all
-from ..learned_embeds.reading import SUFFIXES
+from ..learned_embeds.reading import files_in
 from ..subjects import located
 from ..vocabulary.suggestions import suggest_anchors
 from ..vocabulary.tables import Vocabulary, load_vocabularies
@@ -30,7 +30,7 @@ def diagnose_files(
             "encoder's file, with --model."
         )
     vocabularies = load_vocabularies([located(each)[0] for each in model], tokenizer or ())
-    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    files = files_in(path) if path.is_dir() else [path]
     embeddings, names, anchors = [], [], []
     for file in files:
         try:

@@ -62,7 +62,7 @@ NegativeEncoder = Annotated[
 ]
 
 # Embedding files.
-File = Annotated[Path, typer.Argument(help="Embedding file, of any layout.")]
+File = Annotated[Path, typer.Argument(help="Embedding file, of any layout, or a folder of them.")]
 Words = Annotated[
     list[str],
     typer.Option(
@@ -77,7 +77,13 @@ Tokenizer = Annotated[
 Alpha = Annotated[
     float, typer.Option(help="0 leaves the concept as it is, 1 makes it the anchor.", show_default=True)
 ]
-OutputFile = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
+OutputFile = Annotated[
+    Path, typer.Option("--output", "-o", help="File to write; for a folder, the folder to write to.")
+]
+Anchors = Annotated[
+    Path | None,
+    typer.Option(help='For a folder: JSON that names the anchors of single files, {"pets/tom.pt": "cat"}.'),
+]
 Stack = Annotated[
     bool,
     typer.Option(
@@ -85,7 +91,7 @@ Stack = Annotated[
         help="Write the vectors of several tokens as one embedding, for ComfyUI, InvokeAI and Forge.",
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")]
 
 # The pictures.
 Prompts = Annotated[

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 
 from ..adjustment import ALPHA, BETA, Adjustment
 from ..comparison import Arm, tea_arms
+from ..vocabulary.inspection import DRIFTED, LONG, placed
 from .drift import TokenDrift
 from .probe import Probe
 
@@ -42,7 +43,7 @@ __all__ = [
 
 HEARD = 0.67
 PRESENCE = 0.29
-LONG, SHORT = 99, 1  # per cent of the words that are shorter
+SHORT = 1  # per cent of the words that are shorter
 PROMPT_BETA = 1.0  # norms at prompt level are the final LayerNorm's: there is nothing to scale
 
 
@@ -153,11 +154,11 @@ def token_verdict(rows: Sequence[TokenDrift], anchor: str) -> Verdict:
     ]
     if short:
         reasons.insert(1, f"{len(short)} of {count} are shorter than {100 - SHORT} % of all words.")
-    drifted = bool(long and astray)
+    word = placed((row.before.norm_percentile or 0, row.cosine, row.chance) for row in rows)
     expect = (
         f"Norm {BETA:g} times that of '{anchor}', a fifth of the angle back to it: more of the rest of the "
         "prompt, less of the likeness."
     )
     [paper] = tea_arms([ALPHA], BETA)
-    advice = Advice(anchor, paper, expect) if drifted else None
-    return Verdict("drifted" if drifted else "in place", tuple(reasons), "token table", advice)
+    advice = Advice(anchor, paper, expect) if word == DRIFTED else None
+    return Verdict(word, tuple(reasons), "token table", advice)

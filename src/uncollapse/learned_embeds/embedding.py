@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..components.names import ENCODERS, ONLY, WIDTHS
-from ..errors import EmbeddingError, FileFormatError
+from ..errors import EmbeddingError, ForeignFileError
 
 __all__ = ["LearnedEmbedding", "match_encoders"]
 
@@ -85,7 +85,7 @@ def match_encoders(embedding: LearnedEmbedding, widths: Mapping[str, int], model
         widths: the model's encoders, "text_encoder" for the only one, and the width of their tokens.
         model: what to call the model in an error.
 
-    Raises: FileFormatError, when one of them has no counterpart; it says which model family the width is of.
+    Raises: ForeignFileError, when one of them has no counterpart; it says which model family the width is of.
     """
     arrived = {name: rows.shape[-1] for name, rows in embedding.vectors.items()}
     if len(arrived) == 1:
@@ -97,7 +97,7 @@ def match_encoders(embedding: LearnedEmbedding, widths: Mapping[str, int], model
             return {name: fitting[0]}
     foreign = [name for name in arrived if name not in widths]
     if foreign:
-        raise FileFormatError(
+        raise ForeignFileError(
             f"{embedding.placeholder!r} has vectors for {_listed(arrived)}, but {model} has "
             f"{_listed(widths)}: it was trained for another model. Use it with a model that has all its "
             "encoders."
@@ -110,12 +110,12 @@ def match_encoders(embedding: LearnedEmbedding, widths: Mapping[str, int], model
 
 def _wrong_width(
     embedding: LearnedEmbedding, arrived: int, widths: Mapping[str, int], model: str
-) -> FileFormatError:
+) -> ForeignFileError:
     origin = f", the width of {WIDTHS[arrived]}" if arrived in WIDTHS else ""
     own = " and ".join(
         f"{width}{f', the width of {WIDTHS[width]}' if width in WIDTHS else ''}" for width in widths.values()
     )
-    return FileFormatError(
+    return ForeignFileError(
         f"The vectors of {embedding.placeholder!r} have {arrived} components{origin}, but the tokens of "
         f"{model} have {own}. Use an embedding trained for this model."
     )

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from ..admission import json_from
-from ..errors import FileFormatError
+from ..errors import FileFormatError, ForeignFileError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,15 +39,18 @@ PIXELS = 2**24  # of a picture that is searched; such an embedding takes a milli
 def entries_in_image(file: Path) -> dict[str, Any]:
     """What the picture carries, in the layout of A1111's ``.pt`` files.
 
-    Raises: FileFormatError, for a picture that cannot be read or carries nothing.
+    Raises: ForeignFileError, for a picture that cannot be read or carries nothing; FileFormatError, for one
+        whose text field is damaged.
     """
     from PIL import Image
 
+    kind: type[FileFormatError] = ForeignFileError
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(file) as image:  # of its size: see below
+            kind = FileFormatError if FIELD in image.info else kind
             entries = json_from(_data_in(image), _tensors)
     except (OSError, SyntaxError, ValueError, zlib.error, Image.DecompressionBombError) as error:
-        raise FileFormatError(
+        raise kind(
             f"{file}: this picture carries no embedding that can be read. Pictures do so only as A1111 saved "
             "them: JPEG, resizing and most upload sites destroy it."
         ) from error

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..admission import entries_of
 from ..components.names import ENCODERS, ONLY
-from ..errors import FileFormatError, OutputError
+from ..errors import FileFormatError, ForeignFileError, OutputError
 from .embedding import LearnedEmbedding
 
 __all__ = ["A1111_FIELDS", "LAYOUTS", "NAME", "embeddings_from", "entries_for", "layout_of", "wanted"]
@@ -78,11 +78,11 @@ def embeddings_from(
         metadata: the strings beside them.
         file_name: what a concept is called whose file does not say: user interfaces call it the same.
 
-    Raises: FileFormatError, EmbeddingError.
+    Raises: FileFormatError, EmbeddingError; ForeignFileError, when they are none.
     """
     layout = layout_of(entries)
     if layout is None:
-        raise FileFormatError(
+        raise ForeignFileError(
             f"holds {_summary(entries)}, which is no learned embedding in any known layout."
         )
     found = _READERS[layout](entries, metadata, file_name)

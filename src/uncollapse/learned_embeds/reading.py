@@ -10,19 +10,20 @@ import torch
 
 from ..admission import check_tensors, entries_of, is_there, json_from, reason, text_from, torch_from
 from ..components.names import ONLY
-from ..errors import EmbeddingError, FileFormatError, PlaceholderError, Setting
+from ..errors import EmbeddingError, FileFormatError, ForeignFileError, PlaceholderError, Setting
 from ..placeholders import token_names
 from .embedding import LearnedEmbedding
 from .image import SUFFIXES as IMAGE_SUFFIXES
 from .image import entries_in_image
 from .layouts import embeddings_from, layout_of, wanted
 
-__all__ = ["SUFFIXES", "files_at", "read", "read_all", "safely"]
+__all__ = ["SUFFIXES", "files_at", "files_in", "read", "read_all", "safely"]
 
 Contents = TypeVar("Contents")
 
 SAFETENSORS = {".safetensors", ".pti"}  # the latter is what some SDXL trainers call theirs
 SUFFIXES = SAFETENSORS | IMAGE_SUFFIXES | {".pt", ".bin"}
+CHECKPOINT = ("state_dict", "model.diffusion_model.", "cond_stage_model.", "conditioner.embedders.")
 FOLDER_NAMES = ("learned_embeds.safetensors", "learned_embeds.bin", "adapter_model.safetensors")
 
 
@@ -64,7 +65,7 @@ def read_all(path: str | Path) -> list[LearnedEmbedding]:
 def _read_file(file: Path) -> list[LearnedEmbedding]:
     contents, metadata = _contents(file)
     if not isinstance(contents, Mapping):
-        raise FileFormatError(f"{file}: holds a {type(contents).__name__}, which is no learned embedding.")
+        raise ForeignFileError(f"{file}: holds a {type(contents).__name__}, which is no learned embedding.")
     entries = entries_of(contents, str(file))
     if file.suffix.lower() not in IMAGE_SUFFIXES:  # they hold no tensors as such, and were measured
         check_tensors(entries, file)
@@ -73,7 +74,8 @@ def _read_file(file: Path) -> list[LearnedEmbedding]:
         found = embeddings_from(entries, metadata, name)
         return [part for each in found for part in _peft_tokens(file, each)]
     except (EmbeddingError, FileFormatError) as error:
-        raise FileFormatError(f"{file}: ", *error.parts, *_hint(entries)) from error
+        kind = type(error) if isinstance(error, FileFormatError) else FileFormatError
+        raise kind(f"{file}: ", *error.parts, *_hint(entries)) from error
 
 
 def _hint(entries: Mapping[str, Any]) -> tuple[str, ...]:
@@ -81,6 +83,8 @@ def _hint(entries: Mapping[str, Any]) -> tuple[str, ...]:
         return (" They are Custom Diffusion's weights; the embedding is in the .bin file beside them.",)
     if any("lora" in str(key) for key in entries):
         return " It is a LoRA: load it with pipe.load_lora_weights() or ", Setting("lora"), "."
+    if any(str(key).startswith(CHECKPOINT) for key in entries):
+        return " It is a whole model: that goes with ", Setting("model"), ", and a learned embedding here."
     return ()
 
 
@@ -100,7 +104,19 @@ def files_at(path: Path) -> list[Path]:
         return modifiers
     what = f"a folder without {', '.join(FOLDER_NAMES)} or <…>.bin" if is_there(path) else "no such file"
     raise FileFormatError(
-        f"{path}: {what}. Give the path of a learned embedding (.safetensors, .pt or .bin)."
+        f"{path}: {what}. Give the path of a learned embedding (.safetensors, .pt or .bin) on this machine: "
+        "nothing is downloaded by its hub id here."
+    )
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files in a folder, at any depth, that may hold embeddings, in the order of their paths.
+
+    What is hidden, such as a stopped program's scratch files, is passed over.
+    """
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return sorted(
+        path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 
 
@@ -132,9 +148,10 @@ def _or_say_why(file: Path, load: Callable[[], Contents]) -> Contents:
         return load()
     except Exception as error:  # each library has its own family of errors for a damaged file
         kind = "safetensors" if _is_safetensors(file) else "a torch file of tensors"
+        checkpoint = " A .ckpt file is a whole model as a rule." if file.suffix.lower() == ".ckpt" else ""
         raise FileFormatError(
             f"{file}: cannot be read as {kind}: {reason(error)} Download or export it again; pickles that "
-            "hold code are refused on purpose."
+            f"hold code are refused on purpose.{checkpoint}"
         ) from error
 
 

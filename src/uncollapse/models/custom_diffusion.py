@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ..components import Pipeline
 from ..errors import FileFormatError, PipelineError, Setting
 from ..learned_embeds import load_into, read_all
+from ..learned_embeds.embedding import PLAIN
 from ..learned_embeds.reading import safely
 
 __all__ = ["load_custom_diffusion"]
@@ -69,7 +70,26 @@ def _weights_file(source: Path) -> Path:
     )
 
 
+def _check_weights(file: Path, weights: Mapping[str, Any]) -> None:
+    """Raise FileFormatError, unless all are tensors of finite numbers, or nothing: layers not trained."""
+    for name, value in weights.items():
+        if isinstance(value, Mapping) and not value:
+            continue
+        if not isinstance(value, Tensor) or value.dtype not in PLAIN:
+            what = value.dtype if isinstance(value, Tensor) else type(value).__name__
+            raise FileFormatError(
+                f"{file}: its '{name}' is a {what}, but weights are tensors of floating point, of 16 bits or "
+                "more. Download or export it again."
+            )
+        if not value.isfinite().all():
+            raise FileFormatError(
+                f"{file}: its '{name}' holds NaN or infinity: its training diverged. Use an earlier "
+                "checkpoint."
+            )
+
+
 def _delta(unet: nn.Module, file: Path, weights: Mapping[str, Tensor]) -> Callable[[], None]:
+    _check_weights(file, weights)
     own = dict(unet.named_parameters())
     for name, value in weights.items():
         if name not in own or own[name].shape != value.shape:
@@ -90,6 +110,7 @@ def _processors(pipe: Pipeline, file: Path, entries: Any) -> Callable[[], None]:
         raise FileFormatError(
             f"{file}: holds no Custom Diffusion weights. A LoRA is loaded with ", Setting("lora"), "."
         )
+    _check_weights(file, entries)
     for key, value in entries.items():
         name, _, parameter = key.partition(".processor.")
         if key not in own and f"{name}.processor" not in own:

@@ -2,12 +2,16 @@
 
 Textual Inversion lets a vector's norm grow and its direction turn away from every word. Against the
 vocabulary it was trained in, the first shows as a norm beyond that of nearly all words, the second as nearest
-words that are barely near.
+words that are barely near. An embedding of which both are true is called *drifted*, any other *in place*:
+
+    a vector is longer than LONG per cent of all words, and one is no nearer to its word than chance
+
+Its word is the anchor, where one is known, else the nearest. What pictures lose by it, no file says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +22,10 @@ from ..geometry import norm
 from ..learned_embeds import LearnedEmbedding
 from .tables import Vocabulary, vocabularies_for
 
-__all__ = ["InspectedRow", "inspect"]
+__all__ = ["DRIFTED", "IN_PLACE", "LONG", "InspectedRow", "inspect", "placed"]
+
+LONG = 99  # per cent of the words that are shorter
+DRIFTED, IN_PLACE = "drifted", "in place"
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class InspectedRow:
         norm_ratio: relative to the median word's; None without a vocabulary, as are the following.
         norm_percentile: how many per cent of the words are shorter.
         nearest: the nearest words, with their cosines.
+        chance: the cosine that the nearest of as many random directions would have.
     """
 
     encoder: str
@@ -39,6 +47,7 @@ class InspectedRow:
     norm_ratio: float | None = None
     norm_percentile: float | None = None
     nearest: tuple[tuple[str, float], ...] = ()
+    chance: float | None = None
 
 
 def inspect(
@@ -71,7 +80,21 @@ def _measured(rows: Tensor, vocabulary: Vocabulary | None, words: int) -> Iterat
     norms = norm(rows)
     if vocabulary is None:
         return iter([(length,) for length in norms.tolist()])
-    ratios = norms / vocabulary.norms.median()
-    percentiles = 100 * torch.searchsorted(vocabulary.norms, norms) / len(vocabulary.norms)
+    ratios = (norms / vocabulary.norms.median()).tolist()
+    percentiles = vocabulary.percentiles(norms).tolist()
     near = map(tuple, vocabulary.nearest(rows, words))
-    return zip(norms.tolist(), ratios.tolist(), percentiles.tolist(), near, strict=True)
+    chance = [vocabulary.chance] * len(rows)
+    return zip(norms.tolist(), ratios, percentiles, near, chance, strict=True)
+
+
+def placed(vectors: Iterable[tuple[float, float, float]]) -> str:
+    """``DRIFTED`` or ``IN_PLACE``, as the vectors of one embedding are.
+
+    Args:
+        vectors: of each the percentile of its norm among the words, its cosine to its word, and the cosine
+            that is chance.
+    """
+    known = list(vectors)
+    long = any(percentile >= LONG for percentile, *_ in known)
+    astray = any(cosine <= chance for _, cosine, chance in known)
+    return DRIFTED if long and astray else IN_PLACE

@@ -85,8 +85,8 @@ def _candidates(
         STATED_IN_FILE,
         {embedding.metadata[key] for key in STATED if embedding.metadata.get(key, "").strip()},
     )
-    words = set.intersection(*(set(vocabulary.words) for _, vocabulary in own))
     texts = [embedding.placeholder, *(embedding.metadata.get(key, "") for key in TRIGGERS)]
-    yield "name", {word for text in texts for word in re.findall(r"[^\W\d_]{3,}", text.lower())} & words
+    named = {word for text in texts for word in re.findall(r"[^\W\d_]{3,}", text.lower())}
+    yield "name", {word for word in named if all(vocabulary.has(word) for _, vocabulary in own)}
     near = {word for rows, vocab in own for each in vocab.nearest(rows, NEAREST) for word, _ in each}
     yield "nearest", near

@@ -110,10 +110,18 @@ class Vocabulary:
         """The tokens that are whole words: not pieces inside words, punctuation or specials."""
         return list(self._word_ids)
 
+    def has(self, word: str) -> bool:
+        """Whether it is one of the words."""
+        return word in self._word_ids
+
     @cached_property
     def norms(self) -> Tensor:
         """The norms of the words' rows, ascending, ``[words]``."""
         return norm(self.token_embeds[list(self._word_ids.values())]).float().sort().values
+
+    def percentiles(self, norms: Tensor) -> Tensor:
+        """How many per cent of the words are shorter, for each of the norms."""
+        return 100 * torch.searchsorted(self.norms, norms) / len(self.norms)
 
     @property
     def chance(self) -> float:
