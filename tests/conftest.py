@@ -1,4 +1,4 @@
-"""What every test stands on: one thread, quick figures and pipelines of toy size.
+"""What every test stands on: one thread and pipelines of toy size.
 
     tokenizer              a CLIP tokenizer of some thirty words; any other text falls into its letters
     pipe                   a StableDiffusionPipeline around it, 16×16 px images in a tenth of a second
@@ -30,7 +30,6 @@ import transformers
 from jaxtyping import install_import_hook
 
 from toys import shapes
-from toys.figures import arranged
 from toys.pipelines import add_lora, make_pipeline
 from toys.tokenizers import make_tokenizer
 
@@ -48,12 +47,6 @@ hypothesis.settings.register_profile("no deadline", deadline=None)  # a busy mac
 hypothesis.settings.load_profile("no deadline")
 diffusers.utils.logging.set_verbosity_error()
 transformers.utils.logging.set_verbosity_error()
-
-
-@pytest.fixture(autouse=True, scope="session")
-def figures_are_arranged_once():
-    with arranged(1):
-        yield
 
 
 @pytest.fixture

@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from toys.diagnoses import TEMPLATES
-from toys.figures import arranged
+from toys.figures import sketched
 from toys.pipelines import WIDTH, add_lora, make_pipeline, save_lora
 from uncollapse.learned_embeds import LearnedEmbedding, write
 from uncollapse.trajectory import Checkpoint, Trajectory, write_trajectory
 
 
 @pytest.fixture(autouse=True)
-def figures_are_not_arranged():
-    """They are in tests/diagnosis, where every kind is drawn."""
-    with arranged(0):
+def figures_are_sketched():
+    """They are drawn in tests/diagnosis, every kind of them."""
+    with sketched():
         yield
 
 

@@ -81,7 +81,11 @@ def test_a_training_drawn(diagnosed, eyes, tmp_path):
     assert result.exit_code == 0, result.output
     assert "--anchor: passed over" in result.stderr
     page = Outline((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
-    assert [figure["id"] for figure in page.all("figure")] == ["training", "filmstrip", "text"]
+    quoted, aside = ["clip_t_context", "clip_i"], ["clip_t_concept", "clip_t_full"]
+    shown = [figure["id"] for figure in page.all("figure")]
+    assert shown == ["heard", *quoted, "filmstrip", *aside, "text"]
+    assert "Keep step " in page.text
+    assert "keeps the most: S_T^p, context" in " ".join(result.stdout.split())
     assert (tmp_path / "out" / "filmstrip.png").exists()
 
 

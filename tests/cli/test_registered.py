@@ -158,7 +158,7 @@ def test_the_denoiser_is_asked_about_an_arm(diagnosed, tmp_path):
     assert list(found["adjusted"]) == ["TEA α 0.2", "TEA α 0.4", "TEA α 0.6", "Halfway"]
     assert found["adjusted"]["Halfway"]["heard"]["value"] == pytest.approx(1, abs=0.5)  # it is the plain word
     assert found["probe"]["heard"] != found["adjusted"]["Halfway"]["heard"]
-    assert "<!-- Halfway -->" in (tmp_path / "report.html").read_text(encoding="utf-8")  # beside its bar
+    assert ">Halfway</text>" in (tmp_path / "report.html").read_text(encoding="utf-8")  # beside its bar
 
 
 @pytest.mark.parametrize("target", ["model", "file"])

@@ -10,7 +10,8 @@ from toys.comparisons import made_up
 from toys.outline import Outline
 from toys.pictures import picture
 from uncollapse.comparison.report import report
-from uncollapse.comparison.summary import sentence
+from uncollapse.comparison.summary import headline, sentence
+from uncollapse.reports import NextStep
 
 KEPT = {"base": (10, 0), "personalised": (2, 9), "TEA α 0.2": (5, 9)}
 
@@ -46,6 +47,16 @@ def test_what_people_type_is_escaped():
     page = Outline(report(made_up(KEPT), picture("red"), {"prompt": "<script>alert(1)</script> & <my-cat>"}))
     assert not page.all("script")
     assert "<script>alert(1)</script> & <my-cat>" in page.text
+
+
+def test_it_opens_with_what_it_came_to_and_ends_with_what_to_run():
+    comparison = made_up(KEPT)
+    then = NextStep("For more:", "uncollapse diagnose")
+    page = Outline(report(comparison, picture("red"), {"seed": 1}, then))
+    places = [
+        page.text.index(part) for part in (headline(comparison), "With TEA α 0.2", "seed", then.command)
+    ]
+    assert places == sorted(places)
 
 
 def test_without_scores_there_is_no_table():

@@ -1,12 +1,26 @@
-"""Trainings to diagnose."""
+"""Trainings to diagnose, and when figures are drawn."""
+
+from contextlib import nullcontext
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from toys.figures import sketched
 from toys.pipelines import WIDTH, add_lora, make_pipeline, save_lora
 from uncollapse.learned_embeds import LearnedEmbedding, write
 from uncollapse.trajectory import Checkpoint, Trajectory
+
+
+@pytest.fixture
+def drawn():
+    """Figures as readers see them: asked for where every kind is drawn at least once."""
+
+
+@pytest.fixture(autouse=True)
+def figures_are_sketched(request):
+    with nullcontext() if "drawn" in request.fixturenames else sketched():
+        yield
 
 
 @pytest.fixture

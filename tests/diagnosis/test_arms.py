@@ -81,7 +81,7 @@ def test_advice_is_worded_by_the_arms_label():
         probe_verdict(hears(0.1), "cat", [(blended, hears(0.9))]).advice.strength == "α 0.4, norm blend 0.5"
     )
     none = probe_verdict(hears(0.1), "cat", [(CLEARED, hears(0.05))])
-    assert none.advice.expect.startswith("No adjustment tried brings the context back")
+    assert none.advice.expect.startswith("No adjustment tried makes more of the context heard")
 
 
 def test_a_training_is_measured_drawn_and_shown_by_all_of_them(trainings, tmp_path):

@@ -52,6 +52,7 @@ def test_an_encoder_that_wants_a_template_is_noted_and_the_others_measured():
     assert found.notes[0].startswith("Prompt level of text_encoder left out: diagnose: the text encoder of ")
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_report_names_each_encoder(tmp_path):
     found = diagnose_pipeline(build("SDXL"), CONCEPT, CONTEXTS, FAST)
     assert found.verdict is not None
@@ -99,7 +100,7 @@ def test_a_training_has_curves_for_each(inversion, tmp_path):
         assert one != other
     save_training(found, tmp_path / "out")
     page = Outline((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
-    assert [figure["id"] for figure in page.all("figure")] == ["training", "text-clip_l", "text-clip_g"]
+    assert [figure["id"] for figure in page.all("figure")] == ["heard", "text-clip_l", "text-clip_g"]
     assert "spread, clip_g" in page.text
 
 

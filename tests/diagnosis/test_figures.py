@@ -1,5 +1,6 @@
 """The figures of an embedding alone are drawn; those of pipelines and trainings are in other files here."""
 
+import pytest
 import torch
 from PIL import Image
 
@@ -10,6 +11,7 @@ from uncollapse.learned_embeds import LearnedEmbedding
 from uncollapse.vocabulary.tables import vocabularies_of
 
 
+@pytest.mark.usefixtures("drawn")
 def test_norms_and_angles_of_an_embedding_are_written(pipe, tmp_path):
     embedding = LearnedEmbedding("<t>", {"text_encoder": 9 * torch.randn(2, WIDTH)})
     [found] = diagnose_embeddings([embedding], vocabularies_of(pipe), ["cat"], uc.Adjustment(), ["cat.pt"])

@@ -125,7 +125,7 @@ def test_arms_that_were_finished_outlive_an_interruption(lora_pipe, settings):
 def test_prompts_are_spread_over_the_contexts():
     found = picture_prompts(CONTEXTS, 3)
     assert [each.template for each in found] == [CONTEXTS.templates[i] for i in (0, 3, 6)]
-    assert found[0].context == "a photo of in the snow"
+    assert found[0].context == "in the snow"
 
 
 def test_the_report_shows_the_pictures_and_names_units_and_sources(lora_pipe, settings, tmp_path):
@@ -134,7 +134,7 @@ def test_the_report_shows_the_pictures_and_names_units_and_sources(lora_pipe, se
     files = save_diagnosis([replace(found, pictures=drawn)], tmp_path)
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     page = Outline(html)
-    assert page.all("figure")[-1]["id"] == "pictures"
+    assert [figure["id"] for figure in page.all("figure")] == ["heard", "pictures", "leak", "sentences"]
     assert page.all("img")[0]["src"].startswith("data:image/png;base64,")
     for title in ("S_T^p, context", "S_T^c, concept", "S_T^f, full prompt", "CLIP-I, photos"):
         assert title in page.text
@@ -149,6 +149,7 @@ def test_the_report_shows_the_pictures_and_names_units_and_sources(lora_pipe, se
     assert len(data["pictures"]["records"]) == 3 * 4
 
 
+@pytest.mark.usefixtures("drawn")
 def test_every_checkpoint_is_drawn_as_it_is_alone_and_adjusted(trainings, settings, tmp_path):
     training, _ = trainings
     counted = []
@@ -173,8 +174,11 @@ def test_every_checkpoint_is_drawn_as_it_is_alone_and_adjusted(trainings, settin
         assert set(measured.scores) == {"clip_t_context", "clip_t_concept", "clip_t_full", "clip_i"}
     files = save_training(found, tmp_path / "out")
     page = Outline((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
-    assert [figure["id"] for figure in page.all("figure")] == ["training", "filmstrip", "text"]
-    assert "CLIP-I, photos with TEA" in page.text
+    quoted, aside = ["clip_t_context", "clip_i"], ["clip_t_concept", "clip_t_full"]
+    shown = [figure["id"] for figure in page.all("figure")]
+    assert shown == ["heard", *quoted, "filmstrip", *aside, "text"]
+    assert len(page.all("details")) == 1
+    assert page.text.index(", by the pictures") < page.text.index("CLIP-I, photos with TEA")
     assert files["filmstrip"].exists()
     steps, rows = picture_rows(found)
     assert steps == ["0", "100", "200", "300"]
@@ -241,7 +245,7 @@ def test_previews_are_shown_where_nothing_was_drawn(trainings, tmp_path):
     found = diagnose_trajectory(training, make_pipeline, CONTEXTS, ProbeSettings(seeds=(0,)), 4)
     save_training(found, tmp_path / "out")
     page = Outline((tmp_path / "out" / "report.html").read_text(encoding="utf-8"))
-    assert [figure["id"] for figure in page.all("figure")] == ["training", "previews", "text"]
+    assert [figure["id"] for figure in page.all("figure")] == ["heard", "previews", "text"]
     assert "step-000300.png' cannot be read" in page.text
 
 

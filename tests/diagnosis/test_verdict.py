@@ -8,15 +8,19 @@ import pytest
 import torch
 
 import uncollapse as uc
-from toys.diagnoses import CONTEXTS, FAST
+from toys.comparisons import made_up as pictures_made_up
+from toys.diagnoses import CONTEXTS, FAST, training_of
 from toys.pipelines import WIDTH, make_pipeline
 from uncollapse.comparison import tea_arms
 from uncollapse.diagnosis.diagnose import (
+    Diagnosis,
     DiagnosisSettings,
     diagnose_embeddings,
     diagnose_pipeline,
 )
+from uncollapse.diagnosis.pictures import Pictures, PictureSettings
 from uncollapse.diagnosis.probe import Probe, ProbeSettings
+from uncollapse.diagnosis.report import page, proposal
 from uncollapse.diagnosis.results import as_json
 from uncollapse.diagnosis.training import change_point, diagnose_trajectory
 from uncollapse.diagnosis.verdict import HEARD, PRESENCE, probe_verdict
@@ -63,9 +67,28 @@ def test_the_advice_is_the_smallest_alpha_over_the_line():
 def test_what_text_cannot_cure_is_said():
     part = probe_verdict(made_up(0.1), "cat", by_alpha({0.2: 0.15, 0.6: 0.2})).advice
     assert part.strength == "α 0.6, β 1"
-    assert "part of the collapse sits in the denoiser" in part.expect
+    assert "from 0.10 to 0.20, the most of all that were tried" in part.expect
+    assert "part of the collapse may sit in the denoiser" in part.expect
     none = probe_verdict(made_up(0.1), "cat", by_alpha({0.2: 0.05})).advice
-    assert "No α brings the context back" in none.expect
+    assert "No α tried makes more of the context heard" in none.expect
+
+
+def test_the_advice_says_how_far_it_is_to_be_trusted_until_pictures_show_it():
+    tried = by_alpha({0.6: 0.34})
+    found = Diagnosis("model", "sks cat", "cat", probe_verdict(made_up(0.1), "cat", tried))
+    assert "(78 % of the verdicts right, not 90; dominating or not 88 %, not 92)" in proposal(found)
+    assert "only pictures show" in proposal(found)
+    drawn = pictures_made_up({"personalised": (0, 10), "TEA α 0.6": (7, 9)})
+    [arm] = [arm for arm in drawn.arms if arm.altered]
+    tried = [(arm, made_up(0.34))]
+    verdict = probe_verdict(made_up(0.1), "cat", tried)
+    seen = replace(found, verdict=verdict, pictures=Pictures(PictureSettings(drawn.prompts), drawn))
+    assert proposal(seen).startswith(
+        "Try α 0.6, β 1.5, anchor “cat”. The context heard rises from 0.10 to 0.34"
+    )
+    assert "right" not in proposal(seen)
+    html = page([seen])
+    assert "the context rises to 70% (+70 points) and the likeness falls to 90%" in html
 
 
 def diagnosed(pipe, *rows):
@@ -138,6 +161,25 @@ def test_the_change_point(values, cut):
     assert change_point(values) == cut
 
 
+@pytest.mark.parametrize(
+    ("heard", "said"),
+    [
+        ([1, 0.9, 1, 0.2, 0.1, 0.2], " from 1.00 to 0.20. A lower level begins at step 300."),
+        ([0.99, 0.5, 0.17], " from 0.99 to 0.17. Fewer than 4 checkpoints do not show where."),
+        ([0.99, 0.2, 0.9, 0.17, 0.8], " from 0.99 to 0.80. No one step shows where."),
+        ([0.5, 0.9, 0.4, 0.5], " from 0.50 to 0.50."),
+        ([0.5, 0.6], " from 0.50 to 0.60."),
+    ],
+)
+def test_what_became_of_the_context_is_said_without_contradiction(heard, said):
+    assert training_of(heard).sentence.removesuffix(said).endswith("the context heard went")
+
+
+def test_the_course_of_the_verdicts():
+    assert training_of([0.9, 0.8, 0.3, 0.2]).course == "step 0 to 100 healthy; 200 to 300 dominating."
+    assert training_of([0.9]).course == "step 0 healthy."
+
+
 def test_noise_has_no_change_point_more_often_than_not():
     torch.manual_seed(0)
     found = [change_point(torch.randn(12).tolist()) for _ in range(100)]
@@ -160,7 +202,6 @@ def test_a_training_is_what_its_checkpoints_are_alone(trainings):
         expected.prompts["text_encoder"].pooled.value, rel=1e-3
     )
     assert last.norm == 3.0
-    assert found.sentence.startswith("From step 0 to 300 the context heard went from ")
 
 
 @pytest.mark.parametrize("method", ["textual-inversion", "reversion"])

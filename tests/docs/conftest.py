@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from toys.figures import arranged
+from toys.figures import sketched
 from toys.pipelines import WIDTH, make_pipeline
 from uncollapse.learned_embeds import LearnedEmbedding, write
 
 
 @pytest.fixture(autouse=True)
-def figures_are_not_arranged():
-    """They are in tests/diagnosis, where every kind is drawn."""
-    with arranged(0):
+def figures_are_sketched():
+    """They are drawn in tests/diagnosis, every kind of them."""
+    with sketched():
         yield
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 from toys.outline import Outline
 from toys.pictures import picture
 from uncollapse.metrics.sets.bootstrap import Interval
-from uncollapse.reports import Drawing, Finding, Table, as_drawing, drawings, rendered
+from uncollapse.reports import Drawing, Finding, NextStep, Table, as_drawing, drawings, rendered
 from uncollapse.reports.figures import Plot, new
 
 TABLE = Table(
@@ -18,31 +18,63 @@ TABLE = Table(
 def test_its_parts_stand_in_order():
     html = rendered(
         "The title",
+        finding=Finding("healthy", "the denoiser", ["For a reason."], "Try this.", "good"),
         lead="The lead.",
-        finding=Finding("healthy", "denoiser", ["For a reason."], "Try this.", "good"),
         notes=["The note."],
         picture=as_drawing(picture("red"), "sheet", "what it shows", "The sheet"),
-        figures=[Drawing("curve", "<svg></svg>", "The caption.", wide=True)],
+        figures=[
+            Drawing("other", "<svg></svg>", "Aside.", aside=True),
+            Drawing("curve", "<svg></svg>", "The caption.", wide=True),
+        ],
         tables=[TABLE],
         settings={"seed": 3, "β": None},
+        then=NextStep("For more:", "uncollapse diagnose 'a b'"),
         manual="docs/x.md",
     )
     page = Outline(html)
-    parts = ["The title", "The lead.", "Healthy", "For a reason.", "Try this.", "The note.", "The caption."]
-    parts += ["0.5 [0.4–0.6]", "–", "a note", "seed", "docs/x.md"]
+    parts = [
+        "The title",
+        "Healthy",
+        ", by the denoiser",
+        "For a reason.",
+        "Try this.",
+        "The lead.",
+        "The note.",
+    ]
+    parts += [
+        "The sheet",
+        "The caption.",
+        "More figures",
+        "Aside.",
+        "0.500 [0.400–0.600]",
+        "–",
+        "a note",
+        "seed",
+    ]
+    parts += ["For more:", "uncollapse diagnose 'a b'", "docs/x.md"]
     places = [page.text.index(part) for part in parts]
     assert places == sorted(places)
     assert "β" not in page.text
     assert {"class": "finding good"} in page.all("div")
     assert {"id": "curve", "class": "wide"} in page.all("figure")
-    assert page.all("td") == [{"class": "right"}] * 2
+    assert page.all("td") == [{"class": "right", "data-of": "share"}] * 2  # which heads it on a telephone
     assert not re.search(r"https?://|//cdn|@import|url\(", html)
+
+
+def test_a_figure_fills_the_screen_when_it_is_tapped_or_its_box_is_ticked():
+    page = Outline(
+        rendered("The title", figures=[Drawing("curve", "<svg></svg>"), Drawing("bars", "<svg></svg>")])
+    )
+    boxes = [each for each in page.all("input") if each["type"] == "checkbox"]
+    assert [each["id"] for each in boxes] == [each["for"] for each in page.all("label")]
+    assert [each["aria-label"] for each in boxes] == ["Enlarge curve", "Enlarge bars"]
+    assert not page.all("script")
 
 
 def test_what_was_not_given_leaves_nothing_behind():
     page = Outline(rendered("The title"))
     tags = {tag for tag, _ in page.tags}
-    assert not tags & {"p", "div", "figure", "table", "h2", "dl"}
+    assert not tags & {"p", "div", "figure", "table", "h2", "dl", "details", "pre"}
 
 
 def test_what_people_typed_is_escaped():
@@ -51,6 +83,7 @@ def test_what_people_typed_is_escaped():
     table = Table(evil, [evil, evil], [[evil, evil]], [evil])
     html = rendered(
         evil, lead=evil, finding=finding, notes=[evil], tables=[table], settings={evil: evil}, manual=evil,
+        then=NextStep(evil, evil),
         picture=as_drawing(picture("red"), evil, f'"{evil}"', evil), figures=[Drawing(evil, "", evil)],
     )  # fmt: skip
     assert not Outline(html).all("script")
@@ -59,9 +92,14 @@ def test_what_people_typed_is_escaped():
 def test_figures_are_written_and_handed_to_the_page(tmp_path):
     figure, axes = new(3, 2)
     axes.plot([0, 1], [0, 1])
+    written, save = [], figure.savefig
+    figure.savefig = lambda *args, format, **more: (
+        written.append(format) or save(*args, format=format, **more)
+    )
     [drawing] = drawings({"line": Plot(figure, "A line.", wide=True)}, tmp_path)
     assert (drawing.name, drawing.caption, drawing.wide) == ("line", "A line.", True)
     assert drawing.markup.startswith("<svg")
-    assert (tmp_path / "line.svg").read_text(encoding="utf-8").count("<svg") == 1
+    assert (tmp_path / "line.svg").read_text(encoding="utf-8").endswith(drawing.markup)
+    assert written == ["png", "svg"]  # each once: the file's SVG is the page's
     with Image.open(tmp_path / "line.png") as saved:
         assert saved.size == (450, 300)

@@ -25,7 +25,7 @@ TABLE = Table(
         (math.nan, "–", "–"),
         (-math.inf, "–", "–"),
         (0.0396, "0.0396", "0.040"),
-        (-6.7e-17, "-6.7e-17", "-0.000"),
+        (-6.7e-17, "-6.7e-17", "0.000"),
         (1.0, "1", "1.000"),
         (12.345, "12.3", "12.3"),
         (123.45, "123", "123"),
@@ -40,6 +40,27 @@ def test_cells_are_written_in_full_or_in_brief(cell, in_full, in_brief):
 
 def test_a_column_in_brief_has_its_digits_below_each_other():
     assert brief([8.4, Interval(66.67, 60, 70), None, "word"], 3) == ["8.4", "66.7", "–", "word"]
+
+
+def test_a_page_has_the_digits_of_a_column_or_of_a_row_below_each_other():
+    rows = [
+        ["a", 0.1, Interval(0.118, 0.0707, 0.2), 12.0],
+        ["b", 0.0607, Interval(1.5, math.nan, 2), -1e-9],
+        ["c", 100.0, None, 3],
+    ]
+    table = Table("", ["", "x", "y", "z"], rows)
+    assert table.texts == [
+        ["a", "0", "0.12 [0.07–0.20]", "12.0"],
+        ["b", "0", "1.50", "0.0"],
+        ["c", "100", "–", "3"],
+    ]
+    rowwise = Table(
+        "", ["", "x", "y"], [["a", 0.1, 0.0607], ["b", 123.4, 1.0], ["c", 0.0, None]], alike="rows"
+    )
+    assert rowwise.texts == [["a", "0.100", "0.061"], ["b", "123", "1"], ["c", "0.00", "–"]]
+    assert rowwise.turned().texts == [["x", "0.100", "123", "0.00"], ["y", "0.061", "1", "–"]]
+    assert rowwise.columns({"": "", "y": "y"}).alike == "rows"
+    assert Table("", ["a"], []).texts == []
 
 
 def test_columns_are_picked_by_name_and_named_anew():
@@ -67,3 +88,4 @@ def test_a_turned_table_has_a_column_a_row():
 
 def test_figures_are_told_from_words():
     assert [TABLE.holds_figures(i) for i in range(3)] == [True, True, False]
+    assert [TABLE.is_right(i) for i in range(3)] == [True, True, False]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..comparison import Comparison
 from ..comparison.summary import as_json, sentence, table
 from ..output import save_json, save_text
-from ..reports.page import save_image
+from ..reports.page import NextStep, save_image
 from .console import print_json, stdout
 from .tables import print_files, print_table
 
@@ -18,14 +18,22 @@ if TYPE_CHECKING:
 
 
 def save_comparison(
-    comparison: Comparison, references: Sequence[Image], settings: Mapping[str, object], folder: Path
+    comparison: Comparison,
+    references: Sequence[Image],
+    settings: Mapping[str, object],
+    folder: Path,
+    then: NextStep,
 ) -> dict[str, Path]:
-    """Write contact sheet, report and results; returns where they are."""
+    """Write contact sheet, report and results; returns where they are.
+
+    Args:
+        then: what to run next.
+    """
     from ..comparison.contact_sheet import contact_sheet
     from ..comparison.report import report
 
     sheet = contact_sheet(comparison, references)
-    html = report(comparison, sheet, settings)
+    html = report(comparison, sheet, settings, then)
     data = as_json(comparison, run=dict(settings))
     return {
         "contact_sheet": save_image(sheet, folder / "contact_sheet.png"),

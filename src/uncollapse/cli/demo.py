@@ -11,10 +11,11 @@ import typer
 
 from ..comparison import BASE, PERSONALISED, compare, tea_arms
 from ..output import check_writable
-from ..subjects import BUNDLED_BETA, bundled, chosen_miniature
+from ..subjects import BUNDLED_BETA, Parts, bundled, chosen_miniature
 from . import options as o
 from .comparing import print_comparison, save_comparison
 from .console import command, progress, stderr
+from .diagnose_next import after_drawing
 
 ALPHAS = [0.2, 0.6]
 OUTPUT = Path("outputs/demo")
@@ -71,6 +72,6 @@ def demo(
         f"{f' --miniature {miniature}' if miniature else ''}"
         f"{''.join(f' --alpha {a:g}' for a in alpha)} --beta {beta:g}",
     }
-    files = save_comparison(comparison, own.photos(), run, output)
+    files = save_comparison(comparison, own.photos(), run, output, after_drawing(Parts(miniature), subject))
     print_comparison(comparison, files, as_json_text=json)
     stderr().print(f"{len(comparison.records)} images in {perf_counter() - start:.0f} s", style="dim")

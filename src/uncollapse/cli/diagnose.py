@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from ..diagnosis.contexts import Contexts
 from ..diagnosis.diagnose import Diagnosis, DiagnosisSettings, diagnosing, noted
 from ..diagnosis.pictures import Pictures, PictureSettings, arms_for, draw_pictures
 from ..diagnosis.probe import ProbeSettings
-from ..errors import PipelineError, UncollapseWarning
+from ..errors import PipelineError
 from ..learned_embeds.reading import SUFFIXES, files_at
 from ..output import check_writable
 from ..subjects import Parts, Subject, assembled, base_pipeline, quiet_pipeline
@@ -27,9 +26,12 @@ from . import options as o
 from .console import command, progress, say
 from .diagnose_contexts import AskedContexts, chosen_contexts
 from .diagnose_files import diagnose_files
+from .diagnose_next import after_files, after_model
+from .diagnose_options import say_what_is_passed_over
 from .diagnose_pictures import PictureOptions, picture_settings
 from .diagnose_printing import show_diagnoses
 from .kept import shown_whatever_happens
+from .typed import typed
 
 OUTPUT = Path("outputs/diagnosis")
 TRAJECTORY = "trajectory.json"
@@ -38,6 +40,7 @@ FILE_IN_MODEL = "For pictures give the model, and the file with --embedding."
 
 @command
 def diagnose(
+    context: typer.Context,
     target: Annotated[
         str | None,
         typer.Argument(
@@ -95,29 +98,31 @@ def diagnose(
     if threads:
         torch.set_num_threads(threads)
     path = Path(target).expanduser() if target else None
+    given = typed(context)
     asked = AskedContexts(contexts, contexts_from_llm, llm)
     drawn = PictureOptions(
         images, references, measured or {}, steps, guidance, [parse_arm(text) for text in arm or ()]
     )
-    parts = Parts(target, lora, embedding, custom_diffusion)
     if path and (path.name == TRAJECTORY or (path / TRAJECTORY).is_file()):
         from .diagnose_training import diagnose_training
 
-        _warn_of_unused(parts, placeholder, anchor)
+        if model and len(model) > 1:
+            raise PipelineError(f"A training has one base model; --model names {len(model)}. Give one.")
         base_model = model[0] if model else base
         load = partial(quiet_pipeline, device=device, dtype=dtype)
-        diagnose_training(path, output, base_model, load, asked, drawn, as_json_text=json)
+        diagnose_training(path, output, base_model, load, asked, drawn, given, as_json_text=json)
     elif path and path.exists() and not _is_model(path):
         if images:
             raise PipelineError(f"'{path}' draws nothing. {FILE_IN_MODEL}")
-        _warn_of_unasked(drawn, "a file is only compared with words")
-        found = diagnose_files(path, model, tokenizer, anchor, Adjustment(alpha, beta))
-        show_diagnoses(found, output, as_json_text=json)
+        say_what_is_passed_over("files", given)
+        found, skipped = diagnose_files(path, model, tokenizer, anchor, Adjustment(alpha, beta))
+        then = after_files(found, model or (), given, output)
+        show_diagnoses(found, output, then, skipped=skipped, as_json_text=json)
     elif path and path.suffix.lower() in SUFFIXES and not path.exists():
         files_at(path)  # which says that there is none
     else:
-        if not (probe or images):
-            _warn_of_unasked(drawn, "with --no-probe and without --images nothing is asked or drawn")
+        parts = Parts(target, lora, embedding, custom_diffusion)
+        say_what_is_passed_over("model", given, own=parts.miniature is not None)
         subject = assembled(parts, placeholder, anchor, device=device, dtype=dtype)
         say(subject.notes)
         subject.pipe.set_progress_bar_config(disable=True)  # there is one of all pictures
@@ -130,31 +135,17 @@ def diagnose(
             probe=ProbeSettings() if probe else None,
             as_published=paper,
         )
-        _diagnose_model(subject, original, sentences, settings, pictures, output, as_json_text=json)
+
+        def show(known: Diagnosis) -> None:
+            seen = subject.bundled is not None
+            then = after_model(known, parts, subject.concept, sentences, given, seen=seen)
+            show_diagnoses([known], output, then, as_json_text=json)
+
+        _diagnose_model(subject, original, sentences, settings, pictures, show)
 
 
 def _is_model(path: Path) -> bool:
     return (path / "model_index.json").is_file() or holds_checkpoint(path)
-
-
-def _warn_of_unused(parts: Parts, placeholder: str | None, anchor: str | None) -> None:
-    """What a training's manifest says itself."""
-    given = {
-        "--lora": parts.lora,
-        "--embedding": parts.embedding,
-        "--custom-diffusion": parts.custom_diffusion,
-        "--placeholder": placeholder,
-        "--anchor": anchor,
-    }
-    unused = [name for name, value in given.items() if value is not None]
-    if unused:
-        text = f"{', '.join(unused)}: passed over, since a training's folder says itself what it holds."
-        warnings.warn(text, UncollapseWarning, stacklevel=2)
-
-
-def _warn_of_unasked(drawn: PictureOptions, reason: str) -> None:
-    if drawn.arms:
-        warnings.warn(f"--arm: passed over, since {reason}.", UncollapseWarning, stacklevel=2)
 
 
 def _diagnose_model(
@@ -163,16 +154,10 @@ def _diagnose_model(
     contexts: Contexts,
     settings: DiagnosisSettings,
     pictures: PictureSettings | None,
-    output: Path,
-    *,
-    as_json_text: bool,
+    show: Callable[[Diagnosis], None],
 ) -> None:
-    """Measure, and draw where that was asked for; whatever was done is written, also after Ctrl-C."""
+    """Measure, and draw where that was asked for; whatever was done is shown, also after Ctrl-C."""
     name = str(subject.run.get("LoRA") or subject.run.get("embedding") or subject.run["model"])
-
-    def show(known: Diagnosis) -> None:
-        show_diagnoses([known], output, as_json_text=as_json_text)
-
     with shown_whatever_happens(show, noted) as kept:
         with progress("Asking", 3 + len(settings.arms)) as advance:
             asked = diagnosing(

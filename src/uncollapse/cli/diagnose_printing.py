@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.markup import escape
 
 from ..comparison.summary import sentence
 from ..diagnosis.diagnose import Diagnosis
-from ..diagnosis.report import save_diagnosis
+from ..diagnosis.report import proposal, save_diagnosis
 from ..diagnosis.results import as_json
 from ..diagnosis.tables import learned_vectors, overview
+from ..reports.page import NextStep
 from ..reports.table import Table
 from .console import print_json, stdout
 from .tables import print_files, print_table
 
 
-def show_diagnoses(found: list[Diagnosis], output: Path, *, as_json_text: bool) -> None:
+def show_diagnoses(
+    found: list[Diagnosis],
+    output: Path,
+    then: NextStep,
+    *,
+    skipped: Sequence[str] = (),
+    as_json_text: bool,
+) -> None:
     """Write report, figures and results; print them for people, or the results for scripts."""
-    files = save_diagnosis(found, output)
+    files = save_diagnosis(found, output, skipped=skipped, then=then)
     if as_json_text:
         print_json(
             {
                 "diagnoses": [as_json(each) for each in found],
+                "skipped": list(skipped),
                 "files": {name: str(path) for name, path in files.items()},
             }
         )
@@ -33,6 +42,15 @@ def show_diagnoses(found: list[Diagnosis], output: Path, *, as_json_text: bool) 
     else:
         print_table(_overview(found))
     print_files(files)
+    print_next(then)
+
+
+def print_next(then: NextStep) -> None:
+    """What to run next, on a line that can be copied."""
+    out = stdout()
+    out.print()
+    out.print(then.why, markup=False)
+    out.print(then.command, markup=False, soft_wrap=True)
 
 
 def _print(d: Diagnosis) -> None:
@@ -41,11 +59,10 @@ def _print(d: Diagnosis) -> None:
     out.print(f"[bold]{d.verdict.word}[/bold]" if d.verdict else "no verdict")
     for reason in d.verdict.reasons if d.verdict else ():
         out.print(f"- {reason}", markup=False)
-    if d.verdict and d.verdict.advice:
-        a = d.verdict.advice
-        out.print(f"Try {a.strength}, anchor '{a.anchor}'. {a.expect}", markup=False)
     if d.pictures:
         out.print(f"Pictures: {sentence(d.pictures.comparison)}", markup=False)
+    if proposed := proposal(d):
+        out.print(proposed, markup=False)
     for note in d.notes:
         out.print(note, style="dim", markup=False)
     if d.tokens:
@@ -67,6 +84,6 @@ def _vectors(d: Diagnosis) -> Table:
 
 
 def _overview(found: list[Diagnosis]) -> Table:
-    names = {name: name for name in ("file", "placeholder", "anchor", "verdict", "vectors")}
-    names |= {"longest × anchor's norm": "× anchor's norm", "lowest cosine": "lowest cosine"}
-    return overview([replace(d, subject=Path(d.subject).name) for d in found]).columns(names)
+    names = {name: name for name in ("file", "verdict", "anchor")}
+    names |= {"longest × anchor's norm": "× anchor's norm", "lowest cosine": "cosine"}
+    return overview(found).columns(names)

@@ -9,19 +9,25 @@ from typing import Any
 
 from ..comparison import told_apart
 from ..concept import Concept
+from ..diagnosis.keeping import kept_sentence
 from ..diagnosis.points import TrainingDiagnosis
 from ..diagnosis.tables import by_checkpoint, scores_by_checkpoint
 from ..diagnosis.training import diagnosing_trajectory, usual_arms
 from ..diagnosis.training_report import save_training, training_json
 from ..errors import FileFormatError
+from ..reports.page import NextStep
 from ..reports.table import Table
 from ..subjects import Bundled, miniature_called
 from ..trajectory import Trajectory, read_trajectory
 from .console import print_json, progress, stdout
 from .diagnose_contexts import AskedContexts, chosen_contexts
+from .diagnose_next import after_training
+from .diagnose_options import say_what_is_passed_over
 from .diagnose_pictures import PictureOptions, picture_settings
+from .diagnose_printing import print_next
 from .kept import shown_whatever_happens
 from .tables import print_files, print_table
+from .typed import Typed
 
 
 def diagnose_training(
@@ -31,6 +37,7 @@ def diagnose_training(
     load: Callable[[str | Path], Any],
     asked: AskedContexts,
     drawn: PictureOptions,
+    given: Typed,
     *,
     as_json_text: bool,
 ) -> None:
@@ -39,6 +46,7 @@ def diagnose_training(
     Args:
         model: the base model, in place of the one the manifest names.
         load: makes a pipeline of it.
+        given: what was typed.
     """
     trajectory = read_trajectory(folder)
     if not trajectory.checkpoints:
@@ -46,6 +54,7 @@ def diagnose_training(
     arms = told_apart([*usual_arms(trajectory), *drawn.arms])
     name = model or trajectory.base_model
     own = _own(trajectory, name)
+    say_what_is_passed_over("training", given, own=own is not None)
     concept = Concept(trajectory.placeholder, trajectory.class_word)
     shipped = own.contexts() if own else None
     loaded = [load(name)]  # asked how long the sentences are, and then the first to be diagnosed
@@ -54,7 +63,8 @@ def diagnose_training(
     each = 1 + ((1 + len(arms)) * len(pictures.prompts) * len(pictures.seeds) if pictures else 0)
 
     def show(found: TrainingDiagnosis) -> None:
-        _show(found, output, as_json_text=as_json_text)
+        then = after_training(found, name, sentences, given, seen=own is not None)
+        _show(found, output, then, as_json_text=as_json_text)
 
     with (
         shown_whatever_happens(show, _noted) as kept,
@@ -84,18 +94,19 @@ def _own(trajectory: Trajectory, base_model: str) -> Bundled | None:
     return Bundled(miniature, same[0]) if same else None
 
 
-def _show(found: TrainingDiagnosis, output: Path, *, as_json_text: bool) -> None:
+def _show(found: TrainingDiagnosis, output: Path, then: NextStep, *, as_json_text: bool) -> None:
     if not found.points:
         raise FileFormatError(found.notes[-1])
-    files = save_training(found, output)
+    files = save_training(found, output, then=then)
     if as_json_text:
         print_json(training_json(found) | {"files": {name: str(path) for name, path in files.items()}})
         return
     out = stdout()
     print_table(_table(found), decimals=3)
-    for line in (found.sentence, *found.notes):
-        out.print(line, markup=False)
+    for text in (kept_sentence(found), found.sentence, f"By the denoiser: {found.course}", *found.notes):
+        out.print(text, markup=False)
     print_files(files)
+    print_next(then)
 
 
 def _table(found: TrainingDiagnosis) -> Table:

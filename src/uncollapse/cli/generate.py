@@ -34,6 +34,7 @@ from ..subjects import Parts, Subject, assembled, measured_subject
 from . import options as o
 from .comparing import print_comparison, save_comparison
 from .console import command, print_json, progress, say, stdout, stopped
+from .diagnose_next import after_drawing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -116,7 +117,8 @@ def generate(
     except KeyboardInterrupt:
         there = len(album.names)
         raise stopped(f"{there} picture{'s are' if there != 1 else ' is'} in '{output}'") from None
-    files = save_comparison(comparison, subject.references, run, output) if compare else {}
+    then = after_drawing(parts, subject.concept)
+    files = save_comparison(comparison, subject.references, run, output, then) if compare else {}
     _print(comparison, files, as_json_text=json)
 
 

@@ -1,13 +1,29 @@
-"""What is asked for: a sentence with a gap for the subject, and the context that it puts the subject in."""
+"""What is asked for: a sentence with a gap for the subject, and the context that it puts the subject in.
+
+The context is what S_T^p compares a picture with: the prompt without the concept, and without the "a photo
+of" before it, which says nothing of what is around it. Here, and nowhere else, it is taken from a prompt.
+
+    "a photo of {} in the snow"    "in the snow"
+    "a red hat near {}"            "a red hat near"
+    "a painting of {}"             "a painting of"        a style is a context too
+    "a photo of {}"                "a photo of"           there is no other
+
+Source: arXiv:2506.22685, section 5, whose prompt sets list the context by itself.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..placeholders import substitute
 
 __all__ = ["ContextPrompt", "UserPrompt"]
+
+LEAD = re.compile(
+    r"\s*(an?|the)?\s*(photo|photograph|picture|image)\s+of(\s+(an?|the|one|my))?\s*", re.IGNORECASE
+)
 
 
 class ContextPrompt(Protocol):
@@ -24,10 +40,11 @@ class ContextPrompt(Protocol):
 
 @dataclass(frozen=True)
 class UserPrompt:
-    """A prompt as somebody typed it; the context is all of it but the placeholder.
+    """A prompt as somebody typed it.
 
-    >>> UserPrompt.around("sks cat", "a photo of sks cat in the snow").template
-    'a photo of {} in the snow'
+    >>> prompt = UserPrompt.around("sks cat", "a photo of sks cat in the snow")
+    >>> prompt.template, prompt.context
+    ('a photo of {} in the snow', 'in the snow')
     """
 
     template: str
@@ -39,5 +56,7 @@ class UserPrompt:
 
     @property
     def context(self) -> str:
-        """The words around the gap."""
-        return " ".join(self.template.replace("{}", " ").split())
+        """The words around the gap, but for the lead-in of a photo."""
+        before, _, after = self.template.partition("{}")
+        said = ("" if LEAD.fullmatch(before) else f"{before} ") + after.replace("{}", " ")
+        return " ".join(said.split()).lstrip(",;:. ") or " ".join(before.split())

@@ -10,6 +10,7 @@
     verdict              what it comes to, and what to try
     training             all of it over the checkpoints of a training, arm by arm; points is what it leaves,
                          checkpoints, text_curves and previews are how
+    keeping              which checkpoint to keep
     tables, prompt_tables, plots, training_plots      what is shown
     report, training_report, results                  where it is written: a page, figures, JSON
 
@@ -18,7 +19,15 @@ diffusers not at all.
 """
 
 from .contexts import Contexts, contexts_for, fitting, read_contexts
-from .diagnose import Diagnosis, DiagnosisSettings, diagnose_embeddings, diagnose_pipeline, diagnosing
+from .diagnose import (
+    Diagnosis,
+    DiagnosisSettings,
+    diagnose_embeddings,
+    diagnose_pipeline,
+    diagnosing,
+    worst_first,
+)
+from .keeping import Kept, best_kept
 from .pictures import Pictures, PictureSettings, arms_for, draw_pictures
 from .points import Measured, Point, TrainingDiagnosis
 from .probe import Probe, ProbeSettings
@@ -32,6 +41,7 @@ __all__ = [
     "Contexts",
     "Diagnosis",
     "DiagnosisSettings",
+    "Kept",
     "Measured",
     "PictureSettings",
     "Pictures",
@@ -41,6 +51,7 @@ __all__ = [
     "TrainingDiagnosis",
     "Verdict",
     "arms_for",
+    "best_kept",
     "contexts_for",
     "diagnose_embeddings",
     "diagnose_pipeline",
@@ -53,4 +64,5 @@ __all__ = [
     "save_diagnosis",
     "save_training",
     "usual_arms",
+    "worst_first",
 ]

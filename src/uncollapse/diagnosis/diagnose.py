@@ -5,7 +5,7 @@ Text in, figures out; nothing is printed here. What is drawn is in ``pictures.py
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
@@ -22,9 +22,16 @@ from .drift import Landmark, TokenDrift, landmarks, token_drift
 from .pictures import Pictures
 from .probe import Probe, ProbeSettings, arm_response, base_response, probe
 from .prompt_figures import PromptFigures, prompt_figures
-from .verdict import PROMPT_BETA, Verdict, probe_verdict, token_verdict
+from .verdict import DRIFTED, PROMPT_BETA, Verdict, probe_verdict, token_verdict
 
-__all__ = ["Diagnosis", "DiagnosisSettings", "diagnose_embeddings", "diagnose_pipeline", "diagnosing"]
+__all__ = [
+    "Diagnosis",
+    "DiagnosisSettings",
+    "diagnose_embeddings",
+    "diagnose_pipeline",
+    "diagnosing",
+    "worst_first",
+]
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,15 @@ def diagnose_embeddings(
         )
         for subject, embedding, anchor, rows in zip(subjects, embeddings, anchors, found, strict=True)
     ]
+
+
+def worst_first(found: Iterable[Diagnosis]) -> list[Diagnosis]:
+    """Diagnoses of embeddings: the drifted ones before the others, each by their longest vector."""
+
+    def badness(d: Diagnosis) -> tuple[bool, float]:
+        return d.verdict is not None and d.verdict.word == DRIFTED, max(row.norm_ratio for row in d.tokens)
+
+    return sorted(found, key=badness, reverse=True)
 
 
 def diagnose_pipeline(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import textwrap
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..reports.figures import BLUE, GREEN, GREY, ORANGE, RED, Plot, new
+from ..reports.figures import BLUE, GREEN, GREY, ORANGE, RED, Plot, legend_below, new
 from .verdict import HEARD, PRESENCE
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ __all__ = ["figures"]
 
 SAYS = {
     "heard": "How much of the context the denoiser still hears, and how much the concept changes there. "
-    "Bars with 95% intervals over contexts; left of the dotted line on the left the context is "
-    "lost, left of it on the right the subject is.",
+    "Bars with 95% intervals over contexts. Dotted: the verdict's lines. Left of the first the context is "
+    f"lost ({HEARD:g}), left of the second the subject is ({PRESENCE:g}).",
     "norms": "A learned vector right of all words is longer than any of them. Triangles: the special tokens.",
     "turned": "An undrifted vector lies at the star. Arrows show what the adjustment does.",
     "leak": "The context's words are the same in both sentences: what moved there has leaked in from the "
@@ -64,16 +66,15 @@ def norms(d: Diagnosis) -> Figure:
         axes.axvline(row.before.norm, color=RED, lw=1.8, label=label)
         axes.axvline(row.after.norm, color=GREEN, lw=1.4, ls="--", label="adjusted" if i == 0 else None)
     axes.axvline(rows[0].before.norm / rows[0].norm_ratio, color=GREY, lw=1.4, ls=":", label=d.anchor)
-    for mark in d.landmarks:
-        if words.min() <= mark.norm <= longest:
-            axes.plot(mark.norm, 0, marker="v", ms=7, color="black", clip_on=False)
-            axes.annotate(
-                mark.token, (mark.norm, 0), (0, 9), textcoords="offset points", fontsize=8, rotation=90
-            )
+    own = [mark for mark in d.landmarks if mark.encoder == encoder and words.min() <= mark.norm <= longest]
+    for mark, colour in zip(own, cycle(("black", "white", GREY)), strict=False):
+        look = {"mfc": colour, "mec": "black", "ls": "", "clip_on": False}
+        axes.plot(mark.norm, 0, marker="v", ms=7, label=mark.token, **look)
     axes.set_xscale("log")
     _plain_numbers(axes.xaxis)
-    axes.set(xlabel="norm", ylabel="words", title="How long the vector is among the vocabulary's")
-    axes.legend(fontsize=9, framealpha=0.85, edgecolor="none")  # legible over the bars
+    of = f" ({encoder})" if len({row.before.encoder for row in d.tokens}) > 1 else ""
+    axes.set(xlabel="norm", ylabel="words", title=f"How long the vector is among the vocabulary's{of}")
+    legend_below(figure)
     return figure
 
 
@@ -102,7 +103,7 @@ def turned(d: Diagnosis) -> Figure:
     _plain_numbers(axes.yaxis)
     axes.set(xlabel="angle to the anchor, radians", ylabel="norm ÷ anchor's", title="How far it has drifted")
     axes.set_xlim(-0.1, 3.2)
-    axes.legend(frameon=False, fontsize=9)
+    legend_below(figure)
     return figure
 
 
@@ -122,10 +123,7 @@ def leak(drift: PromptDrift, of: str = "") -> Figure:
     axes.set_xscale("log")
     _plain_numbers(axes.xaxis)
     axes.invert_yaxis()
-    axes.set(
-        xlabel="drift, 1 − cosine",
-        title=f"How far the text encoder's vectors moved{of}",
-    )
+    axes.set(xlabel="drift, 1 − cosine", title=f"How far its vectors moved{of}")
     return figure
 
 
@@ -140,17 +138,17 @@ def sentences(drift: PromptDrift, d: Diagnosis, of: str = "") -> Figure:
     axes.plot(*q.T.numpy(), "o", ms=3.5, color=BLUE, label=f"with “{d.anchor}”")
     axes.plot(*p.T.numpy(), "^", ms=3.5, color=RED, label=f"with “{d.placeholder}”")
     axes.set(title=f"The sentences, by their last token{of}", xlabel="first direction", ylabel="second")
-    axes.legend(frameon=False, fontsize=9)
+    legend_below(figure)
     return figure
 
 
 def heard(d: Diagnosis) -> Figure:
     """What the denoiser hears of the context, as it is and adjusted, with the line of the verdict."""
     rows = [("as it is", d.probe), *d.adjusted.items()]
-    figure, both = new(6.8, 1.5 + 0.36 * len(rows), columns=2)
+    figure, both = new(6.8, 1.1 + 0.4 * len(rows), columns=2)
     for axes, name, line, title in (
         (both[0], "heard", HEARD, "Context heard"),
-        (both[1], "presence", PRESENCE, "Presence of the concept"),
+        (both[1], "presence", PRESENCE, "Presence"),
     ):
         for y, (_, found) in enumerate(rows):
             value = getattr(found, name)
@@ -158,10 +156,8 @@ def heard(d: Diagnosis) -> Figure:
             axes.plot([value.low, value.high], [y, y], color="black", lw=1.2)
         axes.axvline(line, color="black", ls=":", lw=1.2)
         axes.axvline(0, color=GREY, lw=0.8)
-        axes.set_yticks(
-            range(len(rows)), [label for label, _ in rows] if name == "heard" else [""] * len(rows)
-        )
+        labels = ["\n".join(textwrap.wrap(label, 20)) for label, _ in rows] if name == "heard" else []
+        axes.set_yticks(range(len(rows)), labels or [""] * len(rows))
         axes.invert_yaxis()
         axes.set_title(title)
-        axes.set_xlabel(f"dotted: the verdict's line, {line:g}", fontsize=9)
     return figure

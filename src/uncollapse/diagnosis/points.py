@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from ..comparison import PERSONALISED, Arm
 from ..metrics.scores import Score, present
@@ -11,7 +12,9 @@ from ..metrics.sets.bootstrap import Interval
 from ..trajectory import Trajectory
 from .pictures import Pictures, figures
 
-__all__ = ["Measured", "Point", "TrainingDiagnosis"]
+__all__ = ["FEWEST", "Measured", "Point", "TrainingDiagnosis"]
+
+FEWEST = 4  # checkpoints, of which a change point is asked
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,24 @@ class TrainingDiagnosis:
     def sentence(self) -> str:
         """What became of the context, in words."""
         first, last = self.points[0], self.points[-1]
-        heard = [point.as_it_is.values["heard"].value for point in (first, last)]
-        steps = f"From step {first.step} to {last.step}"
-        moved = f"{steps} the context heard went from {heard[0]:.2f} to {heard[1]:.2f}."
-        if self.onset is None:
-            return f"{moved} There is no step at which it falls to a lower level."
-        return f"{moved} A lower level begins at step {self.onset}."
+        before, after = (f"{point.as_it_is.values['heard'].value:.2f}" for point in (first, last))
+        moved = f"From step {first.step} to {last.step} the context heard went from {before} to {after}."
+        if self.onset is not None:
+            return f"{moved} A lower level begins at step {self.onset}."
+        if float(after) >= float(before):
+            return moved
+        few = len(self.points) < FEWEST
+        return (
+            f"{moved} {f'Fewer than {FEWEST} checkpoints do not show' if few else 'No one step shows'} where."
+        )
+
+    @property
+    def course(self) -> str:
+        """The denoiser's verdicts on the concept as it is: "step 0 overlooked; 100 to 400 dominating."."""
+        spans = [list(group) for _, group in groupby(self.points, key=lambda point: point.word)]
+        return f"step {'; '.join(f'{_span(each)} {each[0].word}' for each in spans)}."
+
+
+def _span(points: Sequence[Point]) -> str:
+    first, last = points[0].step, points[-1].step
+    return str(first) if first == last else f"{first} to {last}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..metrics.sets.published import WARNINGS
 from ..metrics.sets.statistics import DISTANCES, SPREADS
-from ..reports.table import Cell, Table, range_of
+from ..reports.table import Cell, Table
 from .diagnose import Diagnosis
 from .prompt_figures import PromptFigures
 
@@ -28,23 +28,22 @@ def _drift(known: PromptFigures, title: str) -> Table:
         ["the whole sentence (last token)", known.pooled],
         ["norms, with the concept ÷ with the anchor", f"{known.norm_ratio.value:.4f}"],
     ]
-    return Table(title, ["of", "mean [95% interval]"], rows)
+    return Table(title, ["", "mean [95% interval]"], rows)
 
 
 def _between(known: PromptFigures, title: str) -> Table:
     rows = [
         [
             each.title,
-            getattr(known.between, each.name),
-            range_of(known.intervals.get(each.name)),
+            known.intervals.get(each.name) or getattr(known.between, each.name),
             each.unit,
             *_published(known, "between", each.name),
         ]
         for each in DISTANCES
     ]
-    head = ["distance", "", "95% interval", "unit", *(["paper's"] if known.published else [])]
+    head = ["distance", "[95% interval]", "unit", *(["paper's"] if known.published else [])]
     warnings = [f"Paper's {name}: {text}" for name, text in WARNINGS.items()] if known.published else []
-    return Table(title, head, rows, [*known.notes, *known.between.notes, *warnings])
+    return Table(title, head, rows, [*known.notes, *known.between.notes, *warnings], alike="rows")
 
 
 def _within(known: PromptFigures, title: str, ours: str, theirs: str) -> Table:
@@ -59,7 +58,7 @@ def _within(known: PromptFigures, title: str, ours: str, theirs: str) -> Table:
         for each in SPREADS
     ]
     head = ["measure", ours, theirs, "unit", *(["paper's"] if known.published else [])]
-    return Table(title, head, rows, [*known.within.notes, *known.within_anchor.notes])
+    return Table(title, head, rows, [*known.within.notes, *known.within_anchor.notes], alike="rows")
 
 
 def _published(known: PromptFigures, sets: str, name: str) -> list[Cell]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from ..comparison.report import alternative_text
+from ..comparison.summary import sentence
 from ..output import save_json, save_text
-from ..reports.page import Drawing, Finding, as_drawing, drawings, rendered, save_image
+from ..reports.page import Drawing, Finding, NextStep, as_drawing, drawings, rendered, save_image
 from ..reports.table import Table
 from . import plots
 from .diagnose import Diagnosis
@@ -16,34 +17,54 @@ from .pictures import Pictures
 from .prompt_tables import prompt_tables
 from .results import as_json
 from .tables import learned_vectors, overview, pictures_by_arm
-from .verdict import Verdict
+from .verdict import DRIFTED
 
-__all__ = ["MANUAL", "page", "save_diagnosis"]
+__all__ = ["MANUAL", "TONES", "page", "proposal", "save_diagnosis"]
 
 MANUAL = "docs/diagnosis.md"
 TONES: dict[str, Literal["good", "bad", "odd"]] = {
     "healthy": "good",
     "dominating": "bad",
-    "drifted": "bad",
+    DRIFTED: "bad",
     "overlooked": "odd",
 }
 
 
-def save_diagnosis(found: Sequence[Diagnosis], folder: Path) -> dict[str, Path]:
+def save_diagnosis(
+    found: Sequence[Diagnosis],
+    folder: Path,
+    *,
+    skipped: Sequence[str] = (),
+    then: NextStep | None = None,
+) -> dict[str, Path]:
     """Write report.html, diagnosis.json, and a PNG and an SVG of each figure; returns where they are.
+
+    Args:
+        found: one, or of several embeddings each, ``worst_first``.
+        skipped: what was to be diagnosed and could not be, a sentence each.
+        then: what to run next.
 
     Raises: OutputError.
     """
-    data = {"diagnoses": [as_json(each) for each in found]}
+    data = {"diagnoses": [as_json(each) for each in found], "skipped": list(skipped)}
     files = {"results": save_json(data, folder / "diagnosis.json")}
     shown: list[Drawing] = []
     if len(found) == 1:
         shown += drawings(plots.figures(found[0]), folder)
         if found[0].pictures is not None:
             drawing, files["pictures"] = _sheet(found[0].pictures, folder)
-            shown.append(drawing)
-    files["report"] = save_text(page(found, shown), folder / "report.html")
+            shown.insert(1, drawing)
+    files["report"] = save_text(page(found, shown, skipped, then), folder / "report.html")
     return files
+
+
+def proposal(d: Diagnosis) -> str:
+    """What to try, and how far that is to be trusted or what pictures show of it; "" for nothing."""
+    advice = d.verdict.advice if d.verdict else None
+    if advice is None:
+        return ""
+    drawn = d.pictures is not None and any(arm == advice.arm for arm in d.pictures.comparison.arms)
+    return advice.sentence if drawn else f"{advice.sentence} {advice.doubt}".strip()
 
 
 def _sheet(pictures: Pictures, folder: Path) -> tuple[Drawing, Path]:
@@ -56,30 +77,51 @@ def _sheet(pictures: Pictures, folder: Path) -> tuple[Drawing, Path]:
     return drawing, save_image(sheet, folder / "pictures.png")
 
 
-def page(found: Sequence[Diagnosis], figures: Sequence[Drawing] = ()) -> str:
+def page(
+    found: Sequence[Diagnosis],
+    figures: Sequence[Drawing] = (),
+    skipped: Sequence[str] = (),
+    then: NextStep | None = None,
+) -> str:
     """The report as HTML text."""
-    one = found[0] if len(found) == 1 else None
-    if one is None:
+    if len(found) > 1:
         title = f"Diagnosis of {len(found)} embeddings"
-        return rendered(title, tables=[overview(found)], manual=MANUAL)
+        skips = [f"Skipped: {each}" for each in skipped]
+        return rendered(
+            title, finding=_count(found), notes=skips, tables=[overview(found)], then=then, manual=MANUAL
+        )
+    [one] = found
     contexts = f", {one.contexts}" if one.contexts else ""
     return rendered(
         f"Diagnosis of “{one.placeholder}”",
+        finding=_finding(one),
         lead=f"{one.subject}, anchor “{one.anchor}”{contexts}.",
-        finding=_finding(one.verdict) if one.verdict else None,
-        notes=one.notes,
+        notes=[*(one.notes if one.verdict else ()), *(f"Skipped: {each}" for each in skipped)],
         figures=figures,
         tables=_tables(one),
+        then=then,
         manual=MANUAL,
     )
 
 
-def _finding(verdict: Verdict) -> Finding:
-    advice = verdict.advice
-    proposal = f"Try {advice.strength}, anchor “{advice.anchor}”. {advice.expect}" if advice else ""
-    return Finding(
-        verdict.word, verdict.rests_on, verdict.reasons, proposal, tone=TONES.get(verdict.word, "")
-    )
+def _finding(d: Diagnosis) -> Finding:
+    shown = [f"Pictures: {sentence(d.pictures.comparison)}"] if d.pictures else []
+    if d.verdict is None:
+        return Finding("no verdict", "", [*d.notes, *shown])
+    v = d.verdict
+    return Finding(v.word, f"the {v.rests_on}", [*v.reasons, *shown], proposal(d), tone=TONES.get(v.word, ""))
+
+
+def _count(found: Sequence[Diagnosis]) -> Finding:
+    """How many have drifted, and which of them farthest."""
+    drifted = [d for d in found if d.verdict and d.verdict.word == DRIFTED]
+    word = f"{len(drifted)} of {len(found)} {DRIFTED}"
+    if not drifted:
+        return Finding(word, "the token table", tone="good")
+    worst = max(row.norm_ratio for row in drifted[0].tokens)
+    first = drifted[0]
+    reason = f"The farthest is “{first.placeholder}”, with {worst:.1f} times the norm of “{first.anchor}”."
+    return Finding(word, "the token table", [reason], tone="bad")
 
 
 def _tables(d: Diagnosis) -> list[Table]:

@@ -47,7 +47,9 @@ def _verdict_json(verdict: Verdict) -> dict[str, Any]:
     if a is None:
         return said
     settings = a.arm.adjuster.settings() if a.arm.adjuster else {}
-    return said | {"advice": {"anchor": a.anchor, "arm": a.arm.name, **settings, "expect": a.expect}}
+    return said | {
+        "advice": {"anchor": a.anchor, "arm": a.arm.name, **settings, "expect": a.expect, "doubt": a.doubt}
+    }
 
 
 def _probe_json(found: Probe) -> dict[str, Any]:

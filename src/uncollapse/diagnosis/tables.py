@@ -1,6 +1,6 @@
 """The tables of a diagnosis, each made once: a page shows them whole, a terminal some of their columns.
 
-    overview         a line a file
+    overview         a line a file, the worst first
     learned_vectors  a line a vector: where it lies among the words
     pictures_by_arm  a line a score, a column an arm
     by_checkpoint    a line a step: denoiser and text
@@ -11,7 +11,9 @@ The prompt level has its own, in ``prompt_tables``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..comparison.summary import sentence
 from ..reports.table import Cell, Table
@@ -19,29 +21,35 @@ from .diagnose import Diagnosis
 from .drift import TokenDrift
 from .pictures import Pictures, counted, figures
 from .points import TrainingDiagnosis
+from .verdict import LONG
 
 __all__ = ["by_checkpoint", "learned_vectors", "overview", "pictures_by_arm", "scores_by_checkpoint"]
 
 OF_TEXT = ("context drift", "concept drift", "pooled drift", "spread")
+LEGEND = (
+    f"Drifted: a vector is longer than {LONG} % of all words, and one is no nearer to its anchor than "
+    "chance. In place: not both. What a drift costs the context, only the model shows."
+)
 INTERVALS = "[ ]: 95% interval; of a cosine over contexts, of what is kept over pictures (Wilson's)."
 
 
 def overview(found: Sequence[Diagnosis]) -> Table:
-    """A line a file."""
-    head = ["file", "placeholder", "anchor", "verdict", "vectors", "longest × anchor's norm", "lowest cosine"]
+    """A line a file, in the order in which they are given, which should be ``worst_first``."""
+    head = ["file", "verdict", "placeholder", "anchor", "vectors", "longest × anchor's norm", "lowest cosine"]
+    folder = Path(os.path.commonpath([Path(d.subject).parent for d in found]))
     rows = [
         [
-            d.subject,
+            str(Path(d.subject).relative_to(folder)),
+            d.verdict.word if d.verdict else "–",
             d.placeholder,
             d.anchor,
-            d.verdict.word if d.verdict else "–",
             len(d.tokens),
             max(row.norm_ratio for row in d.tokens),
             min(row.cosine for row in d.tokens),
         ]
         for d in found
     ]
-    return Table("Overview", head, rows)
+    return Table("Overview, the worst first", head, rows, [LEGEND])
 
 
 def learned_vectors(d: Diagnosis, words: int | None = None) -> Table:
@@ -61,21 +69,21 @@ def learned_vectors(d: Diagnosis, words: int | None = None) -> Table:
         "after adjusting",
     ]
     marks = "; ".join(f"{m.token} {m.norm:.2f} (percentile {m.percentile:.0f})" for m in d.landmarks)
-    notes = [
-        "Percentile: how many per cent of the vocabulary's words are shorter. Angles are radians.",
-        f"Special tokens: {marks}.",
-    ]
-    return Table("Learned vectors", head, [_vector(row, words) for row in d.tokens], notes)
+    notes = ["Percentile: how many per cent of the vocabulary's words are shorter. Angles are radians."]
+    notes += [f"Special tokens: {marks}."] if marks else []
+    several = len({row.before.encoder for row in d.tokens}) > 1
+    rows = [_vector(row, words, f"{row.before.encoder} " if several else "") for row in d.tokens]
+    return Table("Learned vectors", head, rows, notes)
 
 
-def _vector(row: TokenDrift, words: int | None) -> list[Cell]:
+def _vector(row: TokenDrift, words: int | None, of: str) -> list[Cell]:
     percentile = row.before.norm_percentile
     near = (
         ", ".join(f"{word} {cosine:.2f}" if words is None else word for word, cosine in each.nearest[:words])
         for each in (row.before, row.after)
     )
     return [
-        f"{row.before.encoder} {row.before.row}",
+        f"{of}{row.before.row}",
         row.before.norm,
         row.norm_ratio,
         None if percentile is None else round(percentile),
@@ -95,9 +103,10 @@ def pictures_by_arm(pictures: Pictures) -> Table:
     ]
     return Table(
         f"Pictures: {counted(comparison)} a column",
-        ["of", *(arm.title(comparison.concept) for arm in comparison.arms), "unit", "by"],
+        ["", *(arm.title(comparison.concept) for arm in comparison.arms), "unit", "by"],
         rows,
         [sentence(comparison), f"{INTERVALS} All columns share prompts and seeds."],
+        alike="rows",
     )
 
 

@@ -28,15 +28,14 @@ from ..trajectory import Trajectory
 from .checkpoints import states
 from .contexts import Contexts
 from .pictures import PictureSettings, draw_pictures
-from .points import Measured, Point, TrainingDiagnosis
+from .points import FEWEST, Measured, Point, TrainingDiagnosis
 from .probe import ProbeSettings, Response, arm_response, base_response, probe
 from .prompts import EncodedSentence, encode, encoder_of
 from .text_curves import MOVED, Sentences, adjusted, reading, text_values
 from .verdict import PROMPT_BETA, judged
 
-__all__ = ["change_point", "diagnose_trajectory", "diagnosing_trajectory", "usual_arms"]
+__all__ = ["change_point", "diagnose_trajectory", "diagnosing_trajectory", "usual_arms", "with_point"]
 
-FEWEST = 4
 ALPHA = 0.4  # of the adjustment drawn beside the curves
 
 
@@ -111,11 +110,11 @@ def diagnosing_trajectory(
             word = judged(plain["heard"].value, plain["presence"].value)
             point = Point(checkpoint.step, word, found, checkpoint.norm, checkpoint.cosine)
             on_checkpoint(1)
-            yield _with_point(known, point)
+            yield with_point(known, point)
             if pictures is not None:
                 *_, drawn = draw_pictures(tuned, concept, pictures, all_arms, base=base, on_images=on_images)
                 point = point.drawn(drawn)
-            known = _with_point(known, point)
+            known = with_point(known, point)
             yield known
     except UncollapseError as error:
         stopped = f"Stopped after {len(known.points)} of {len(trajectory.checkpoints)} checkpoints: {error}"
@@ -150,7 +149,8 @@ def _norm_rule(trajectory: Trajectory) -> dict[str, Any]:
     return {} if method_of(trajectory).level == "token" else {"beta": PROMPT_BETA}
 
 
-def _with_point(known: TrainingDiagnosis, point: Point) -> TrainingDiagnosis:
+def with_point(known: TrainingDiagnosis, point: Point) -> TrainingDiagnosis:
+    """With one more checkpoint, and the change point of all."""
     points = (*known.points, point)
     onset = change_point([p.as_it_is.values["heard"].value for p in points])
     return replace(known, points=points, onset=None if onset is None else points[onset].step)

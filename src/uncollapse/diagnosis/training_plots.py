@@ -1,4 +1,4 @@
-"""The figures of a training: curves over its steps, and its pictures as small multiples.
+"""The figures of a training: curves over its steps, a question each, and its pictures as small multiples.
 
 Everything an adjustment moves is drawn with it on the same axis, dashed. Bands are 95 % intervals over
 contexts; a statistic without one is a bare line. Captions are here too, in ``SAYS``.
@@ -12,28 +12,32 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+from ..metrics import Score
+from ..metrics.scores import first_that_answers
 from ..metrics.sets.bootstrap import Interval
 from ..metrics.sets.statistics import DISTANCES, SPREADS
-from ..reports.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Plot, new
+from ..reports.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, Plot, legend_below, new
 from .points import Measured, TrainingDiagnosis
 from .text_curves import share_of_spread
 from .verdict import HEARD
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from PIL.Image import Image
 
-__all__ = ["Row", "curves", "figures", "filmstrip", "picture_rows", "preview_row", "text_curves"]
+__all__ = ["Row", "figures", "filmstrip", "heard", "picture_rows", "preview_row", "scored", "text_curves"]
 
 WIDE, HIGH = 3.3, 2.6  # inches a panel
 MOST_COLUMNS, MOST_PROMPTS = 10, 4
+UPRIGHT = "The upright line is where the lower level begins, if there is one."
 SAYS = {
-    "training": "Over the steps, with 95% bands over contexts (of what is kept: over pictures). Dashed: "
-    "with an adjustment. Below the dotted line the context is lost; the upright line is where "
-    "the lower level begins, if there is one.",
-    "text": "The sentences with the concept beside those with the plain word, by their last token, with"
-    " 95% bands over contexts where a statistic has one. Dashed: with an adjustment. Spread 1: "
-    "as unlike each other as with the plain word.",
+    "heard": "How much of the context the denoiser hears, and how far the concept changes what is drawn "
+    "there, with 95% bands over contexts. Dashed: adjusted. Below the dotted line the context is lost. "
+    f"{UPRIGHT}",
+    "shares": "With 95% bands over pictures. Dashed: adjusted.",
+    "means": "With 95% bands over contexts. Dashed: adjusted.",
+    "text": "How the text encoder's vectors moved: drift of the words, and the sentences with the concept "
+    "beside those with the plain word, by their last token, with 95% bands over contexts where a statistic "
+    f"has one. Dashed: adjusted. Spread 1: as unlike each other as with the plain word. {UPRIGHT}",
     "filmstrip": "The first seed of some prompts at some steps; under each row, in green, the same with an "
     "adjustment.",
     "previews": "The previews that the training left, at some steps.",
@@ -41,9 +45,14 @@ SAYS = {
 
 
 def figures(found: TrainingDiagnosis, previews: Mapping[int, Image], prompt: str) -> dict[str, Plot]:
-    """All of them by name: "training", "filmstrip" or else "previews", "text"; of several text encoders
-    "text-clip_l", …."""
-    drawn = {"training": curves(found)}
+    """All of them by name: "heard", then of the pictures a figure a score, by its name, and "filmstrip", or
+    "previews" where none were drawn; "text", of several text encoders "text-clip_l", ….
+
+    Folded away are the text's, and the scores that are not those quoted on context and likeness.
+    """
+    drawn = {"heard": heard(found)}
+    quoted = [first_that_answers(question, found.scores) for question in ("context", "likeness")]
+    drawn |= {score.name: scored(found, score, aside=score not in quoted) for score in found.scores}
     if any(point.pictures for point in found.points):
         drawn["filmstrip"] = filmstrip(*picture_rows(found))
     elif previews:
@@ -54,46 +63,61 @@ def figures(found: TrainingDiagnosis, previews: Mapping[int, Image], prompt: str
     return drawn
 
 
-def curves(found: TrainingDiagnosis) -> Plot:
-    """What the denoiser hears, what moved in the text, and what the pictures show, over the steps."""
-    first = found.encoders[0] if found.encoders else None
-    scores = found.scores
-    panels = _Panels(found, 1 + 2 * bool(first) + len(scores))
-    heard = panels.next("The denoiser", "share of the base model's")
-    panels.by_arm(heard, lambda measured: measured.values.get("heard"), "heard")
+def heard(found: TrainingDiagnosis) -> Plot:
+    """What the denoiser hears of the context, and the concept's presence."""
+    figure, axes = new()
+    _titled(axes, found, "What the denoiser hears", "share of the base model's", "step")
+    _by_arm(axes, found, lambda measured: measured.values.get("heard"), "heard")
     presence = [point.as_it_is.values["presence"] for point in found.points]
-    panels.curve(heard, presence, ORANGE, "^:", "presence")
-    heard.axhline(HEARD, color="black", ls=":", lw=1)
-    if first:
-        of = f": {first}" if len(found.encoders) > 1 else ""
-        drift = panels.next(f"Drift in the text{of}", "1 − cosine")
-        text = [point.as_it_is.text[first] for point in found.points]
-        panels.curve(drift, [each["context drift"] for each in text], BLUE, "o-", "context")
-        panels.curve(drift, [each["concept drift"] for each in text], ORANGE, "^:", "concept")
-        panels.by_arm(drift, _of_text(first, "pooled drift"), "pooled")
-        panels.compared("Spread of the sentences", "÷ the plain word's", _of_text(first, "spread"))
-    for score in scores:
-        axes = panels.compared(score.paper_title, score.unit, _of_pictures(score.name))
-        if score.share:
-            axes.set_ylim(-4, 104)
-    return Plot(panels.finished(), SAYS["training"], wide=True)
+    _curve(axes, found, presence, ORANGE, "^:", "presence")
+    axes.axhline(HEARD, color="black", ls=":", lw=1)
+    legend_below(figure)
+    return Plot(figure, SAYS["heard"])
+
+
+def scored(found: TrainingDiagnosis, score: Score, *, aside: bool = False) -> Plot:
+    """What one score says of the pictures."""
+    figure, axes = new()
+    _titled(axes, found, score.paper_title, score.unit, "step")
+    _by_arm(axes, found, lambda measured: measured.scores.get(score.name))
+    if score.share:
+        axes.set_ylim(-4, 104)
+    legend_below(figure)
+    return Plot(figure, SAYS["shares" if score.share else "means"], aside=aside)
 
 
 def text_curves(found: TrainingDiagnosis, encoder: str) -> Plot:
-    """All distances between the sets, and the spread within, by every measure; norms; the learned rows."""
+    """The drift of words; all distances between the sets, and the spread within, by every measure; norms; the
+    learned rows."""
     rows = {"norm": ("Norm of the learned rows", ""), "cosine": ("Their cosine to the class word", "")}
     learned = [name for name in rows if found.points[0].norm is not None]
-    panels = _Panels(found, len(DISTANCES) + len(SPREADS) + 1 + len(learned))
-    for each in DISTANCES:
-        panels.compared(each.curve, each.unit, _of_text(encoder, each.name))
-    for each in SPREADS:
-        panels.compared(each.curve, "÷ the plain word's", _of_text(encoder, share_of_spread(each)))
-    norms = panels.next("Norms of all words", "÷ with the plain word")
-    panels.curve(norms, [point.as_it_is.text[encoder]["norm ratio"] for point in found.points], RED, "o-", "")
-    for name in learned:
-        axes = panels.next(*rows[name])
-        axes.plot(panels.steps, [getattr(point, name) for point in found.points], "o-", color=RED, ms=3)
-    return Plot(panels.finished(), SAYS["text"], wide=True)
+    compared = [(each.curve, each.unit, each.name) for each in DISTANCES]
+    compared += [(each.curve, "÷ the plain word's", share_of_spread(each)) for each in SPREADS]
+    count = 1 + len(compared) + 1 + len(learned)
+    figure, grid = new(3 * WIDE, HIGH * -(-count // 3), 3, -(-count // 3))
+    panels = list(grid.flat)
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    drift, *panels = panels[:count]
+    text = [point.as_it_is.text[encoder] for point in found.points]
+    _titled(drift, found, "Drift", "1 − cosine")
+    _curve(drift, found, [each["context drift"] for each in text], BLUE, "o-", "the context's words")
+    _curve(drift, found, [each["concept drift"] for each in text], ORANGE, "^:", "the concept's words")
+    _by_arm(drift, found, _of_text(encoder, "pooled drift"), "the sentence")
+    for axes, (title, unit, name) in zip(panels, compared, strict=False):
+        _titled(axes, found, title, unit)
+        _by_arm(axes, found, _of_text(encoder, name), "the sentence")
+    norms, *of_rows = panels[len(compared) :]
+    _titled(norms, found, "Norms of all words", "÷ with the plain word")
+    _curve(norms, found, [each["norm ratio"] for each in text], RED, "o-")
+    for axes, name in zip(of_rows, learned, strict=True):
+        _titled(axes, found, *rows[name])
+        steps = [point.step for point in found.points]
+        axes.plot(steps, [getattr(point, name) for point in found.points], "o-", color=RED, ms=3)
+    for axes in [drift, *panels][-3:]:
+        axes.set_xlabel("step", fontsize=9)
+    legend_below(figure, 110)
+    return Plot(figure, SAYS["text"], wide=True, aside=True)
 
 
 Figured = Callable[[Measured], Interval | None]  # one figure of what an arm measured
@@ -103,78 +127,43 @@ def _of_text(encoder: str, name: str) -> Figured:
     return lambda measured: measured.text.get(encoder, {}).get(name)
 
 
-def _of_pictures(name: str) -> Figured:
-    return lambda measured: measured.scores.get(name)
+def _titled(axes: Any, found: TrainingDiagnosis, title: str, unit: str, below: str = "") -> None:
+    axes.set_title(title, fontsize=10.5)
+    axes.set_ylabel(unit, fontsize=9)
+    axes.set_xlabel(below, fontsize=9)
+    axes.tick_params(labelsize=9)
+    axes.ticklabel_format(useOffset=False)
+    if found.onset is not None:
+        axes.axvline(found.onset, color="black", lw=1)
 
 
-class _Panels:
-    """Axes three abreast, handed out one after the other."""
+def _by_arm(axes: Any, found: TrainingDiagnosis, figure: Figured, name: str = "") -> None:
+    """A curve an arm; what is adjusted is dashed."""
+    looks = cycle(((GREEN, "s--"), (BLUE, "D--"), (PURPLE, "v--"), (SKY, "P--")))
+    for arm, label in found.labels.items():
+        colour, style = next(looks) if label else (RED, "o-")
+        said = f"{name} {label}".strip() if name else label or "as it is"
+        _curve(axes, found, [figure(point.arms[arm]) for point in found.points], colour, style, said)
 
-    def __init__(self, found: TrainingDiagnosis, count: int) -> None:
-        columns = min(3, count)
-        rows = -(-count // columns)
-        self.points, self.labels = found.points, found.labels
-        self.steps = [point.step for point in found.points]
-        self.onset = found.onset
-        self.explained = False  # one legend says what the curves of every panel are
-        self.figure, axes = new(WIDE * columns, HIGH * rows, columns, rows)
-        self.all = list(axes.flat) if count > 1 else [axes]
-        self.used = 0
 
-    def next(self, title: str, measured_in: str) -> Any:
-        axes = self.all[self.used]
-        self.used += 1
-        axes.set_title(title, fontsize=10.5)
-        axes.set_ylabel(measured_in, fontsize=9)
-        axes.tick_params(labelsize=9)
-        axes.ticklabel_format(useOffset=False)
-        return axes
-
-    def compared(self, title: str, measured_in: str, figure: Figured) -> Any:
-        """A panel of a figure as it is and by every arm for which it was computed."""
-        axes = self.next(title, measured_in)
-        self.by_arm(axes, figure, explained=self.explained)
-        self.explained = True
-        return axes
-
-    def by_arm(self, axes: Any, figure: Figured, name: str = "", *, explained: bool = False) -> None:
-        """A curve an arm, labelled unless that is ``explained``; what is adjusted is dashed."""
-        looks = cycle(((GREEN, "s--"), (BLUE, "D--"), (PURPLE, "v--"), (SKY, "P--")))
-        for arm, label in self.labels.items():
-            colour, style = next(looks) if label else (RED, "o-")
-            said = f"{name} {label}".strip() if name else label or "as it is"
-            known = [figure(point.arms[arm]) for point in self.points]
-            self.curve(axes, known, colour, style, "" if explained else said)
-
-    def curve(
-        self, axes: Any, values: Sequence[Interval | None], colour: str, style: str, label: str
-    ) -> None:
-        known = [(step, value) for step, value in zip(self.steps, values, strict=True) if value is not None]
-        if not known:
-            return
-        steps = [step for step, _ in known]
-        axes.plot(steps, [v.value for _, v in known], style, color=colour, label=label or None, ms=3, lw=1.4)
-        low, high = [v.low for _, v in known], [v.high for _, v in known]
-        axes.fill_between(steps, low, high, color=colour, alpha=0.15, lw=0)
-
-    def finished(self) -> Figure:
-        for axes in self.all[: self.used]:
-            if self.onset is not None:
-                axes.axvline(self.onset, color="black", lw=1)
-            labels = axes.get_legend_handles_labels()[1]
-            if len(labels) > 3:  # more than there is room for among the curves
-                columns = 2 if max(map(len, labels)) < 18 else 1
-                low, high = axes.get_ylim()
-                axes.set_ylim(low, high + 0.25 * -(-len(labels) // columns) * (high - low))
-                legend = axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=columns)
-                legend.set_in_layout(False)  # a long name must not squeeze the panel
-            elif labels:
-                axes.legend(fontsize=8, framealpha=0.8, edgecolor="none")  # legible over a curve
-        for axes in self.all[self.used :]:
-            axes.set_visible(False)
-        for axes in self.all[max(0, self.used - 3) : self.used]:
-            axes.set_xlabel("step", fontsize=9)
-        return self.figure
+def _curve(
+    axes: Any,
+    found: TrainingDiagnosis,
+    values: Sequence[Interval | None],
+    colour: str,
+    style: str,
+    label: str | None = None,
+) -> None:
+    known = [
+        (point.step, value) for point, value in zip(found.points, values, strict=True) if value is not None
+    ]
+    if not known:
+        return
+    steps = [step for step, _ in known]
+    axes.plot(steps, [v.value for _, v in known], style, color=colour, label=label, ms=3, lw=1.4)
+    axes.fill_between(
+        steps, [v.low for _, v in known], [v.high for _, v in known], color=colour, alpha=0.15, lw=0
+    )
 
 
 @dataclass(frozen=True)

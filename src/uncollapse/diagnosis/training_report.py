@@ -1,4 +1,4 @@
-"""The report on a training: its curves, its pictures, and a line a checkpoint."""
+"""The report on a training: the checkpoint to keep, its curves, its pictures, and a line a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ from typing import Any
 
 from ..metrics.sets.bootstrap import Interval
 from ..output import plain, save_json, save_text
-from ..reports.page import Drawing, drawings, rendered
+from ..reports.page import Drawing, Finding, NextStep, drawings, rendered
 from . import training_plots as plots
+from .keeping import NOT_KNOWN, Kept, best_kept, kept_sentence
 from .points import Measured, TrainingDiagnosis
 from .previews import read_previews
-from .report import MANUAL
+from .report import MANUAL, TONES
 from .results import pictures_json
 from .tables import by_checkpoint, scores_by_checkpoint
 
 __all__ = ["save_training", "training_json", "training_page"]
 
 
-def save_training(found: TrainingDiagnosis, folder: Path) -> dict[str, Path]:
+def save_training(found: TrainingDiagnosis, folder: Path, *, then: NextStep | None = None) -> dict[str, Path]:
     """Write report.html, diagnosis.json, and a PNG and an SVG of each figure; returns where they are.
+
+    Args:
+        then: what to run next.
 
     Raises: OutputError.
     """
@@ -30,7 +34,7 @@ def save_training(found: TrainingDiagnosis, folder: Path) -> dict[str, Path]:
     previews, prompt, notes = ({}, "", []) if drawn else read_previews(found.trajectory.folder)
     shown = drawings(plots.figures(found, previews, prompt), folder)
     files |= {d.name: folder / f"{d.name}.png" for d in shown if d.name in ("filmstrip", "previews")}
-    files["report"] = save_text(training_page(found, shown, notes), folder / "report.html")
+    files["report"] = save_text(training_page(found, shown, notes, then), folder / "report.html")
     return files
 
 
@@ -44,6 +48,7 @@ def training_json(found: TrainingDiagnosis) -> dict[str, Any]:
             "class_word": t.class_word,
             "onset": found.onset,
             "sentence": found.sentence,
+            "keep": _kept_json(best_kept(found)),
             "points": [
                 {
                     "step": point.step,
@@ -61,6 +66,13 @@ def training_json(found: TrainingDiagnosis) -> dict[str, Any]:
     return data
 
 
+def _kept_json(kept: Kept | None) -> dict[str, Any] | None:
+    if kept is None:
+        return None
+    scores = {score.name: asdict(figure) for score, figure in kept.scores.items()}
+    return {"step": kept.step, "arm": kept.arm.name, "scores": scores}
+
+
 def _measured_json(measured: Measured) -> dict[str, Any]:
     return measured.arm.as_json() | {
         "values": _intervals(measured.values),
@@ -74,15 +86,32 @@ def _intervals(values: Mapping[str, Interval]) -> dict[str, Any]:
 
 
 def training_page(
-    found: TrainingDiagnosis, figures: Sequence[Drawing] = (), notes: Sequence[str] = ()
+    found: TrainingDiagnosis,
+    figures: Sequence[Drawing] = (),
+    notes: Sequence[str] = (),
+    then: NextStep | None = None,
 ) -> str:
     """The report as HTML text."""
     t, scores = found.trajectory, scores_by_checkpoint(found)
     return rendered(
         f"“{t.placeholder}” over training ({t.method})",
-        lead=f"{t.folder}, class word “{t.class_word}”. {found.sentence}",
+        finding=_finding(found),
+        lead=f"{t.folder}, class word “{t.class_word}”.",
         notes=[*found.notes, *notes],
         figures=figures,
-        tables=[by_checkpoint(found), *([scores] if scores else [])],
+        tables=[*([scores] if scores else []), by_checkpoint(found)],
+        then=then,
         manual=MANUAL,
     )
+
+
+def _finding(found: TrainingDiagnosis) -> Finding:
+    """The checkpoint to keep, where that is known; else what the denoiser says of the last."""
+    denoiser = [found.sentence, f"By the denoiser, as it is: {found.course}"]
+    kept = best_kept(found)
+    if kept is None:
+        last = found.points[-1]
+        word = f"{last.word} at the last step, {last.step}"
+        return Finding(word, "the denoiser", denoiser, NOT_KNOWN, TONES.get(last.word, ""))
+    reasons = [kept_sentence(found), *denoiser]
+    return Finding(f"keep {kept.name}", "the pictures", reasons, tone=TONES.get(kept.word, ""))

@@ -12,7 +12,8 @@ of the contexts kept?" and "under 25 % of the likeness?". Judged by lines fitted
 "dominating or not" is right for 92 % of the states, the whole three-way verdict for 90 %; for states with an
 adjustment in force, 88 and 78 %. The probe sees whether the concept changes the picture, not whether it does
 so in the individual's likeness, so that a badly learned subject can pass for a healthy one. This is one small
-model: elsewhere trust the order of two checkpoints more than the line between two words.
+model: elsewhere trust the order of two checkpoints more than the line between two words. What is advised
+is an adjusted state, and so the advice says how far it is to be trusted, in ``DOUBT``.
 
 Without the probe there is only drift, which says that something moved and not what that costs: a file whose
 rows are longer than 99 % of all words and no nearer to the anchor than chance is called drifted, and so is a
@@ -31,7 +32,12 @@ from .drift import TokenDrift
 from .probe import Probe
 
 __all__ = [
+    "CONTEXT_KEPT",
+    "DOUBT",
+    "DRIFTED",
     "HEARD",
+    "LIKENESS_KEPT",
+    "LONG",
     "PRESENCE",
     "PROMPT_BETA",
     "Advice",
@@ -43,6 +49,12 @@ __all__ = [
 
 HEARD = 0.67
 PRESENCE = 0.29
+CONTEXT_KEPT, LIKENESS_KEPT = 75, 25  # per cent of the pictures, which the two lines stand for
+DOUBT = (
+    "Adjusted, a concept is judged less well than as it is (78 % of the verdicts right, not 90; dominating "
+    "or not 88 %, not 92): whether the scene comes back, and how much of the likeness goes, only pictures "
+    "show."
+)
 SHORT = 1  # per cent of the words that are shorter
 PROMPT_BETA = 1.0  # norms at prompt level are the final LayerNorm's: there is nothing to scale
 
@@ -55,11 +67,13 @@ class Advice:
         anchor: the word to move toward.
         arm: how.
         expect: what to expect of it, in words.
+        doubt: how far that is to be trusted, where no pictures show it; "" where nothing was judged.
     """
 
     anchor: str
     arm: Arm
     expect: str
+    doubt: str = ""
 
     @property
     def strength(self) -> str:
@@ -69,6 +83,11 @@ class Advice:
             return tea.label if tea else self.arm.name
         settings = {"α": tea.alpha, "β": tea.beta, "norm blend": tea.norm_blend}
         return ", ".join(f"{name} {value:g}" for name, value in settings.items() if value is not None)
+
+    @property
+    def sentence(self) -> str:
+        """What to try, and what to expect of it."""
+        return f"Try {self.strength}, anchor “{self.anchor}”. {self.expect}"
 
 
 @dataclass(frozen=True)
@@ -124,17 +143,17 @@ def _advice(heard: float, anchor: str, adjusted: Sequence[tuple[Arm, Probe]]) ->
     if after <= heard:
         only_tea = all(isinstance(each.adjuster, Adjustment) for each, _ in adjusted)
         expect = (
-            f"No {'α' if only_tea else 'adjustment tried'} brings the context back: the collapse sits in the "
-            "denoiser, where text cannot reach it."
+            f"No {'α' if only_tea else 'adjustment'} tried makes more of the context heard: the collapse "
+            "seems to sit in the denoiser, where text cannot reach it. An earlier checkpoint may do better."
         )
     elif cure:
         expect = f"The context heard rises from {heard:.2f} to {after:.2f}; some of the likeness goes."
     else:
         expect = (
-            f"The context heard rises from {heard:.2f} to {after:.2f}, not over {HEARD:g}: part of the "
-            "collapse sits in the denoiser, where text cannot reach it. An earlier checkpoint may do better."
+            f"The context heard rises from {heard:.2f} to {after:.2f}, the most of all that were tried, and "
+            f"not over {HEARD:g}: part of the collapse may sit in the denoiser, where text cannot reach it."
         )
-    return Advice(anchor, arm, expect)
+    return Advice(anchor, arm, expect, DOUBT)
 
 
 def token_verdict(rows: Sequence[TokenDrift], anchor: str) -> Verdict:

@@ -6,6 +6,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from uncollapse.comparison.prompts import UserPrompt
+
 from .concepts import PersonalConcept
 from .judge import Reading
 from .world import ACCESSORIES, PLACES
@@ -20,11 +22,9 @@ PROMPTS_WITH_ACCESSORY = {2: "hat", 5: "balloon"}
 
 
 @dataclass(frozen=True)
-class WorldPrompt:
-    """A prompt about the concept, ``{}`` in its ``template``; ``context`` is what else is asked for."""
+class WorldPrompt(UserPrompt):
+    """A prompt about the concept, ``{}`` in its ``template``, with the answers that the judge is to give."""
 
-    template: str
-    context: str
     place: str
     accessory: str | None = None
 
@@ -40,7 +40,7 @@ def world_prompts(concept: PersonalConcept) -> list[WorldPrompt]:
     for i, place in enumerate(places):
         accessory = PROMPTS_WITH_ACCESSORY.get(i)
         context = " ".join(filter(None, [accessory and ACCESSORIES[accessory][0], PLACES[place][0]]))
-        prompts.append(WorldPrompt(f"a photo of {{}} {context}", context, place, accessory))
+        prompts.append(WorldPrompt(f"a photo of {{}} {context}", place, accessory))
     return prompts
 
 

@@ -1,4 +1,4 @@
-"""Figures in the house's style: an empty one to draw on, what is said below it, and how it is written.
+"""Figures in the house's style: an empty one to draw on, its legend, its caption, and how it is written.
 
 Colours are Okabe and Ito's, which stay apart for colour-blind readers; nothing is told by colour alone.
 """
@@ -7,16 +7,27 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..output import write_atomically
 from .plain_text import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "PURPLE", "RED", "SKY", "Plot", "as_svg", "new", "save"]
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "ORANGE",
+    "PURPLE",
+    "RED",
+    "SKY",
+    "Plot",
+    "as_png",
+    "as_svg",
+    "legend_below",
+    "new",
+]
 
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8a939e"
 SKY, PURPLE = "#56B4E9", "#CC79A7"
@@ -25,6 +36,7 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "svg.fonttype": "none",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],  # the first two are equally wide
     "figure.dpi": 110,
 }
 
@@ -37,14 +49,16 @@ class Plot:
         figure: matplotlib's.
         caption: what is said below it.
         wide: whether it takes the whole width of the page.
+        aside: whether it is folded away, for those who want to know more.
     """
 
     figure: Figure
     caption: str
     wide: bool = False
+    aside: bool = False
 
 
-def new(width: float = 6.4, height: float = 3.4, columns: int = 1, rows: int = 1) -> tuple[Figure, Any]:
+def new(width: float = 5.6, height: float = 3.4, columns: int = 1, rows: int = 1) -> tuple[Figure, Any]:
     """An empty figure, in inches, and its axes: one, or an array of them."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -54,31 +68,46 @@ def new(width: float = 6.4, height: float = 3.4, columns: int = 1, rows: int = 1
         return figure, figure.subplots(rows, columns)
 
 
-def as_svg(figure: Figure) -> str:
-    """The figure as an SVG element, to stand in a page."""
-    text = _drawn(figure, "svg", metadata={"Date": None}).decode()
-    return text[text.index("<svg") :]
+def legend_below(figure: Figure, longest_line: int = 66) -> None:
+    """One legend for all axes, below them, where it hides no curve; in as many columns as its words allow.
 
-
-def save(figure: Figure, path: Path) -> Path:
-    """Write the figure in the format of the name's ending: PNG, SVG.
-
-    Raises: OutputError.
+    Args:
+        longest_line: how many characters a line of it may have.
     """
-    made = _drawn(figure, path.suffix[1:], dpi=150)
-    return write_atomically(path, lambda scratch: scratch.write_bytes(made))
+    labelled: dict[str, Any] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            labelled.setdefault(label, handle)
+    if labelled:
+        columns = max(1, longest_line // (max(map(len, labelled)) + 6))
+        figure.legend(
+            labelled.values(), labelled, loc="outside lower center", ncols=columns, frameon=False, fontsize=9
+        )
+
+
+def as_svg(figure: Figure) -> str:
+    """The figure as the text of an SVG file; its words stay words, which a reader can search for."""
+    return visible(_drawn(figure, "svg", metadata={"Date": None}).decode())
+
+
+def as_png(figure: Figure) -> bytes:
+    """The figure as a PNG file."""
+    return _drawn(figure, "png", dpi=150)
 
 
 def _drawn(figure: Figure, kind: str, **how: Any) -> bytes:
-    """The file's bytes. Names in it are taken as they are: "$" begins no formula, and all can be seen."""
+    """The file's bytes. Names in it are taken as they are: "$" begins no formula, and all can be seen.
+
+    What stands where is found out once, for that takes longest.
+    """
     import matplotlib as mpl
     from matplotlib.text import Text
 
     buffer = io.BytesIO()
-    with mpl.rc_context({"text.parse_math": False}):
+    with mpl.rc_context({**STYLE, "text.parse_math": False}):
         for text in figure.findobj(Text):
             text.set_parse_math(False)
             text.set_text(visible(text.get_text()))
         figure.savefig(buffer, format=kind, **how)
-    made = buffer.getvalue()
-    return visible(made.decode()).encode() if kind == "svg" else made
+    figure.set_layout_engine("none")
+    return buffer.getvalue()

@@ -5,7 +5,10 @@ for the figure alone.
 
     str                  as it is
     int                  as it is
-    float                to three significant digits; "–" for nan and infinities, as for None
+    float                "–" for nan and infinities, as for None; else so that the largest of those that
+    belong
+                         together, a column's or a row's, has three significant digits, and all end below each
+                         other
     Interval             a float with its 95 % interval
     anything else        as it writes itself (``str``)
 """
@@ -13,15 +16,17 @@ for the figure alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from ..metrics.sets.bootstrap import Interval
 
-__all__ = ["Cell", "Table", "brief", "number", "range_of", "with_interval", "written"]
+__all__ = ["Cell", "Table", "brief", "number", "with_interval", "written"]
 
 Cell = object
 NOTHING = "–"
+MOST_DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Table:
         rows: each as many cells as ``head`` has; the first says what the row is about.
         notes: what stands below it.
         align: a letter a column, "l" or "r"; "" for words and figures as they usually stand.
+        alike: what belongs together, and so is written with equally many decimals: "columns" or "rows".
     """
 
     title: str
@@ -41,6 +47,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = ()
     align: str = ""
+    alike: Literal["columns", "rows"] = "columns"
 
     def columns(self, names: Mapping[str, str]) -> Table:
         """Some of the columns, each under the name that ``names`` maps its own to; no notes."""
@@ -50,6 +57,7 @@ class Table:
             list(names.values()),
             [[row[i] for i in places] for row in self.rows],
             align="".join(self.align[i] for i in places) if self.align else "",
+            alike=self.alike,
         )
 
     def beside(self, other: Table) -> Table:
@@ -62,30 +70,55 @@ class Table:
             [[*row, *more.get(row[0], nothing)] for row in self.rows],
             [*self.notes, *other.notes],
             self.align and other.align and self.align + other.align[1:],
+            self.alike,
         )
 
     def turned(self) -> Table:
         """A column for each row, and a row for each column but the first."""
         rows = [[name, *(row[i] for row in self.rows)] for i, name in enumerate(self.head) if i]
         head = [self.head[0], *(written(row[0]) for row in self.rows)]
-        return replace(self, head=head, rows=rows, align=self.align and "l" + "r" * len(self.rows))
+        align = self.align and "l" + "r" * len(self.rows)
+        return replace(
+            self, head=head, rows=rows, align=align, alike="rows" if self.alike == "columns" else "columns"
+        )
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """The rows in full, as a page shows them."""
+        if self.alike == "rows":
+            return [_in_full(row) for row in self.rows]
+        return [list(row) for row in zip(*map(_in_full, zip(*self.rows, strict=True)), strict=True)]
 
     def is_right(self, column: int) -> bool:
-        """Whether a column is set right."""
-        return self.align[column : column + 1] == "r"
+        """Whether a column is set right: as ``align`` says, or where it holds figures."""
+        return self.align[column] == "r" if self.align else self.holds_figures(column)
 
     def holds_figures(self, column: int) -> bool:
         """Whether a column holds anything but words."""
         return any(not isinstance(row[column], str) for row in self.rows)
 
 
-def written(cell: Cell) -> str:
-    """A cell in full, as a page shows it."""
+def written(cell: Cell, decimals: int | None = None) -> str:
+    """A cell in full; of floats and intervals so many decimals, or three significant digits."""
     if cell is None:
         return NOTHING
     if isinstance(cell, float):
-        return number(cell)
-    return with_interval(cell) if isinstance(cell, Interval) else str(cell)
+        return number(cell, decimals)
+    return with_interval(cell, decimals) if isinstance(cell, Interval) else str(cell)
+
+
+def _in_full(cells: Iterable[Cell]) -> list[str]:
+    """Cells that belong together, with equally many decimals."""
+    cells = list(cells)
+    largest = max(_sizes(cells), default=0.0)
+    decimals = min(max(2 - math.floor(math.log10(largest)), 0), MOST_DECIMALS) if largest else 2
+    return [written(cell, decimals) for cell in cells]
+
+
+def _sizes(cells: Iterable[Cell]) -> list[float]:
+    """How large the floats among some cells are, those of intervals too."""
+    values = (cell.value if isinstance(cell, Interval) else cell for cell in cells)
+    return [abs(value) for value in values if isinstance(value, float) and math.isfinite(value)]
 
 
 def brief(column: Sequence[Cell], decimals: int = 2) -> list[str]:
@@ -97,34 +130,25 @@ def brief(column: Sequence[Cell], decimals: int = 2) -> list[str]:
     >>> brief([1.0, 0.98412, None]), brief([66.6667, 8.4])
     (['1.00', '0.98', '–'], ['66.7', '8.4'])
     """
-    values = [cell.value if isinstance(cell, Interval) else cell for cell in column]
-    sizes = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value)]
-    largest = max(sizes, default=0.0)
+    largest = max(_sizes(column), default=0.0)
     kept = decimals if largest < 10 else 1 if largest < 100 else 0
-    return [
-        f"{value:.{kept}f}" if isinstance(value, float) and math.isfinite(value) else written(value)
-        for value in values
-    ]
+    return [written(cell.value if isinstance(cell, Interval) else cell, kept) for cell in column]
 
 
-def number(value: float) -> str:
-    """Three significant digits; whole from a hundred on.
+def number(value: float, decimals: int | None = None) -> str:
+    """So many decimals, or three significant digits, whole from a hundred on; nothing is "−0".
 
     >>> number(3.14159), number(1234.5), number(math.inf)
     ('3.14', '1234', '–')
     """
     if not math.isfinite(value):
         return NOTHING
-    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+    if decimals is not None:
+        return f"{value:z.{decimals}f}"
+    return f"{value:z.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def with_interval(interval: Interval) -> str:
+def with_interval(interval: Interval, decimals: int | None = None) -> str:
     """A figure with its interval, where it has one."""
-    if not math.isfinite(interval.low):
-        return number(interval.value)
-    return f"{number(interval.value)} [{number(interval.low)}–{number(interval.high)}]"
-
-
-def range_of(interval: Interval | None) -> str:
-    """An interval without its figure; "" where there is none."""
-    return "" if interval is None else f"{number(interval.low)} to {number(interval.high)}"
+    value, low, high = (number(each, decimals) for each in (interval.value, interval.low, interval.high))
+    return f"{value} [{low}–{high}]" if math.isfinite(interval.low) else value
