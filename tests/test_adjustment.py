@@ -218,7 +218,7 @@ def test_gradients_are_those_of_the_formula():
         ({"beta": -1.0}, "beta=-1.0"),
         ({"beta": math.inf}, "finite"),
         ({"beta": None, "norm_blend": 1.2}, "norm_blend=1.2"),
-        ({"norm_blend": 0.5}, "beta=1.5 and norm_blend=0.5 are two rules for the same norm. Give one"),
+        ({"norm_blend": 0.5}, "two rules for the same norm.*beta=None"),
         ({"alpha": torch.tensor(0.2 + 0j)}, "alpha is a tensor of torch.complex64.*real numbers"),
         ({"beta": torch.tensor(True)}, "beta is a tensor of torch.bool.*real numbers"),
         ({"alpha": torch.tensor(0.2).to(torch.float8_e4m3fn)}, "float8.*float32 tensor"),

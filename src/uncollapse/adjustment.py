@@ -217,11 +217,8 @@ def _check_settings(caller: str, alpha: Any, beta: Any, norm_blend: Any) -> None
     _check(caller, "alpha", alpha, lambda x: (x >= 0) & (x <= 1), "between 0 and 1")
     if beta is not None and norm_blend is not None:
         raise AdjustmentError(
-            f"{caller}: ",
-            Setting("beta"),
-            f"={beta} and ",
-            Setting("norm_blend"),
-            f"={norm_blend} are two rules for the same norm. Give one of the two; the other is then None.",
+            f"{caller}: beta={beta} and norm_blend={norm_blend} are two rules for the same norm. Pass "
+            "beta=None together with norm_blend."
         )
     if beta is not None:
         _check(caller, "beta", beta, lambda x: (x > 0) & (x < float("inf")), "above 0 and finite")
@@ -258,7 +255,7 @@ def _check_kind(caller: str, name: str, value: Tensor) -> None:
 
 
 def _all(values: Tensor, allowed: Callable[[Tensor], Tensor]) -> bool:
-    """Whether all are allowed; within a compiled graph or a vmap nobody can look, and they are taken to be."""
+    """Whether all are allowed; they are taken to be within a compiled graph or a vmap, where nobody can look."""
     if torch.compiler.is_compiling():
         return True
     try:
