@@ -255,7 +255,7 @@ def _check_kind(caller: str, name: str, value: Tensor) -> None:
 
 
 def _all(values: Tensor, allowed: Callable[[Tensor], Tensor]) -> bool:
-    """Whether all are allowed; they are taken to be within a compiled graph or a vmap, where nobody can look."""
+    """Whether all are allowed; they pass in a compiled graph or a vmap, where nobody can look at them."""
     if torch.compiler.is_compiling():
         return True
     try:
