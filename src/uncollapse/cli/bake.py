@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from .. import baking
-from ..adjustment import ALPHA, BETA, Adjustment
+from ..adjustment import ALPHA, Adjustment
 from ..reports.table import Table
 from ..subjects import located, suggested_anchor
 from ..vocabulary.tables import load_vocabularies
@@ -33,7 +33,7 @@ def bake(
     The new file carries the old one; unbake gives it back. Of the model only the token table is read.
     Without --anchor the best suggestion is taken, where one is nearer than chance.
     """
-    adjustment = Adjustment(alpha, BETA if beta is None and norm_blend is None else beta, norm_blend)
+    adjustment = Adjustment(alpha, o.norm_rule(beta, norm_blend), norm_blend)
     baking.check_baked_output(output, overwrite)
     vocabularies = load_vocabularies([located(each)[0] for each in model], tokenizer or ())
     if anchor is None:

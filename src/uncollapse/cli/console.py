@@ -10,8 +10,8 @@ import functools
 import json
 import logging
 import os
+import re
 import shlex
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +29,7 @@ from ..reports.plain_text import HIDDEN, visible
 P = ParamSpec("P")
 R = TypeVar("R")
 
+CALLED = re.compile(r"(^|: )[A-Za-z_.]+\(\): ")  # the function that a message begins with: Python's alone
 INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 EXTRAS = {"diffusers", "transformers", "tokenizers", "accelerate", "peft", "PIL", "jinja2", "matplotlib"}
 
@@ -81,25 +82,30 @@ def say(notes: Iterable[str | UncollapseWarning]) -> None:
             stderr().print(note, markup=False, soft_wrap=True)
 
 
-def stopped(what_is_there: str) -> typer.Exit:
-    """After Ctrl-C: say what there is and how to go on, and end as a program does that Ctrl-C ended."""
-    stderr().print(f"Stopped; {what_is_there}. Go on with:", markup=False, soft_wrap=True)
-    stderr().print(resume_command(sys.argv), markup=False, soft_wrap=True)
+def stopped(what_is_there: str, go_on: Sequence[str]) -> typer.Exit:
+    """After Ctrl-C: say what there is and how to go on, and end as a program does that Ctrl-C ended.
+
+    Args:
+        go_on: the arguments of the command that goes on.
+    """
+    say([f"Stopped; {what_is_there}. Go on with:", typed(*go_on)])
     return typer.Exit(INTERRUPTED)
 
 
-def resume_command(arguments: Sequence[str]) -> str:
-    """The command that goes on with the one that was called."""
-    return shlex.join(["uncollapse", *(each for each in arguments[1:] if each != "--resume"), "--resume"])
+def typed(*arguments: str) -> str:
+    """A command as it can be typed."""
+    return shlex.join(["uncollapse", *arguments])
 
 
 def _failed(message: str) -> typer.Exit:
+    message = CALLED.sub(lambda found: found[1], message)
     stderr().print(f"Error: {message}", style="red", markup=False, soft_wrap=True)
     return typer.Exit(2)
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
-    text = message.told(_flag) if isinstance(message, UncollapseWarning) else message
+    text = message.told(_flag) if isinstance(message, UncollapseWarning) else str(message)
+    text = CALLED.sub(lambda found: found[1], text)
     stderr().print(f"Warning: {text}", style="yellow", markup=False, soft_wrap=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import warnings
 from collections.abc import Sequence
 from itertools import count
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..adjustment import ALPHA, BETA
+from ..adjustment import ALPHA
 from ..comparison import (
     BASE,
     PERSONALISED,
@@ -81,7 +82,7 @@ def generate(
     With --compare: the same prompts and seeds by the base model, the personalised one and the adjusted one,
     as a contact sheet and a report. A picture that was made with other settings is never replaced.
     """
-    arms = tea_arms(alpha, BETA if beta is None and norm_blend is None else beta, norm_blend)
+    arms = tea_arms(alpha, o.norm_rule(beta, norm_blend), norm_blend)
     arms = told_apart([*arms, *map(parse_arm, arm or ())])
     settings = GenerationSettings(steps, guidance, negative_prompt, height, width, batch_size)
     check_writable(output)
@@ -115,7 +116,9 @@ def generate(
             )
     except KeyboardInterrupt:
         there = len(album.names)
-        raise stopped(f"{there} picture{'s are' if there != 1 else ' is'} in '{output}'") from None
+        given = [each for each in sys.argv[1:] if each != "--resume"]
+        what = f"{there} picture{'s are' if there != 1 else ' is'} in '{output}'"
+        raise stopped(what, [*given, "--resume"]) from None
     files = save_comparison(comparison, subject.references, run, output) if compare else {}
     _print(comparison, files, as_json_text=json)
 

@@ -31,8 +31,9 @@ def inspect(
     model: Annotated[
         list[str] | None,
         typer.Option(
+            metavar=o.WORDS,
             help="Pipeline or text-encoder folder, .safetensors file or a miniature's name; repeat for one "
-            "an encoder."
+            "an encoder.",
         ),
     ] = None,
     tokenizer: o.Tokenizer = None,

@@ -16,6 +16,7 @@ import typer
 
 from ..adjusters import ADJUSTERS
 from ..comparison.measures import MEASURES, DeclaredMeasure
+from .options import WORDS
 
 __all__ = ["with_registered"]
 
@@ -69,7 +70,7 @@ def _option(measure: DeclaredMeasure) -> inspect.Parameter:
 def _arms() -> Any:
     names = ", ".join(ADJUSTERS)
     says = f"A further way to draw: NAME or NAME:setting=value,…; one of: {names}. Repeat for several."
-    return Annotated[list[str] | None, typer.Option("--arm", help=says)]
+    return Annotated[list[str] | None, typer.Option("--arm", metavar=WORDS, help=says)]
 
 
 def _miniatures() -> Any:

@@ -62,8 +62,16 @@ def train(
     accelerator = make_accelerator(settings, family.device, folder)
     accelerator.wait_for_everyone()  # nobody writes before all have looked
     start = Trajectory(
-        folder, settings.name, settings.concept, settings.class_word, base_model, settings=settings.recorded()
+        folder,
+        settings.name,
+        settings.concept,
+        settings.class_word,
+        base_model,
+        settings=settings.recorded(),
+        photos=str(Path(photos).absolute()),
+        dtype=str(family.denoiser.dtype).removeprefix("torch."),
     )
+    seen = {"photos": checksums(photos)} | ({"captions": captions} if settings.captioned else {})
     metadata = {"class_word": settings.class_word, "base_model": base_model}
     with _frozen(family, settings), torch.random.fork_rng():
         torch.manual_seed(settings.seed)
@@ -74,7 +82,7 @@ def train(
                 learner,
                 settings,
                 start,
-                photos=checksums(photos),
+                seen=seen,
                 resume=resume,
                 preview=lambda step: draw_preview(pipe, settings, folder, step),
                 on_step=on_step,
