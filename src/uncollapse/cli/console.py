@@ -30,6 +30,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 CALLED = re.compile(r"(^|: )[A-Za-z_.]+\(\): ")  # the function that a message begins with: Python's alone
+TYPED = {"num_inference_steps": "steps", "guidance_scale": "guidance"}  # what diffusers calls otherwise
 INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 EXTRAS = {"diffusers", "transformers", "tokenizers", "accelerate", "peft", "PIL", "jinja2", "matplotlib"}
 
@@ -111,7 +112,7 @@ def _show_warning(message: Warning | str, *_: Any) -> None:
 
 def _flag(setting: Setting) -> str:
     """As it is typed: ``--checkpoint-steps``."""
-    return f"--{setting.replace('_', '-')}"
+    return f"--{TYPED.get(setting, setting).replace('_', '-')}"
 
 
 def _quieten_libraries() -> None:
@@ -124,13 +125,32 @@ def _quieten_libraries() -> None:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, gone when done, and none in a log file; yields what advances it."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def progress(
+    what: str, total: int, doing: Callable[[int], str] = lambda done: ""
+) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, gone when done, and none in a log file; yields what advances it.
+
+    Args:
+        doing: what is in work when so much is done, in a few words.
+    """
+    columns = (
+        TextColumn(what),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left  {task.description}", markup=False),
+    )
     console = stderr()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda count: bar.advance(task, count)
+        done = 0
+        task = bar.add_task(visible(doing(0)), total=total)
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            bar.update(task, completed=done, description=visible(doing(done)))
+
+        yield advance
 
 
 def print_json(data: Any) -> None:

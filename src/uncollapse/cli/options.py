@@ -89,8 +89,10 @@ NumImages = Annotated[int, typer.Option("--num-images", "-n", min=1, help="Image
 NegativePrompt = Annotated[str | None, typer.Option(help="What to keep out.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Denoising steps; by default the pipeline's.")]
 Guidance = Annotated[float | None, typer.Option(help="Guidance scale; by default the pipeline's.")]
-Height = Annotated[int | None, typer.Option(min=1, help="Pixels; by default the pipeline's.")]
-Width = Annotated[int | None, typer.Option(min=1, help="Pixels; by default the pipeline's.")]
+Height = Annotated[
+    int | None, typer.Option(min=1, help="Pixels, together with --width; by default the pipeline's.")
+]
+Width = Annotated[int | None, typer.Option(min=1, help="Pixels, together with --height.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Images drawn at once.")]
 
 # What comes out.

@@ -56,6 +56,7 @@ def train(
     _check_method(settings)
     _check_folder(folder, resume)
     family = family_of(pipe)
+    _check_resolution(pipe, settings)
     pictures = read_photos(photos, settings.resolution or family.resolution)
     captions = read_captions(photos, settings.placeholder) if settings.captioned else []
     base_model = str(base_model or pipe.name_or_path or type(pipe).__name__)
@@ -99,6 +100,12 @@ def _check_method(settings: Settings) -> None:
             f"train(): {type(settings).__name__} is no registered method, so what it writes could not be "
             f"read. Write @registered above it, or take one of {', '.join(METHODS)}."
         )
+
+
+def _check_resolution(pipe: Pipeline, settings: Settings) -> None:
+    unit = getattr(pipe, "vae_scale_factor", 1)
+    if settings.resolution and settings.resolution % unit:
+        raise settings.refused("resolution", f"this model sees multiples of {unit} pixels only")
 
 
 def _check_folder(folder: Path, resume: bool) -> None:
