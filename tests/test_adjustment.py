@@ -1,13 +1,17 @@
 """adjust() against the paper's formula in float64, and the cases where the usual code breaks."""
 
+import importlib.util
 import math
+import sys
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from toys.registries import as_it_was
 from uncollapse import Adjustment, adjust, angle, norm
+from uncollapse.adjusters import ADJUSTERS
 from uncollapse.errors import AdjustmentError, EmbeddingError
 
 seeds = st.integers(0, 2**31)
@@ -215,6 +219,9 @@ def test_gradients_are_those_of_the_formula():
         ({"beta": math.inf}, "finite"),
         ({"beta": None, "norm_blend": 1.2}, "norm_blend=1.2"),
         ({"norm_blend": 0.5}, "two rules for the same norm.*beta=None"),
+        ({"alpha": torch.tensor(0.2 + 0j)}, "alpha is a tensor of torch.complex64.*real numbers"),
+        ({"beta": torch.tensor(True)}, "beta is a tensor of torch.bool.*real numbers"),
+        ({"alpha": torch.tensor(0.2).to(torch.float8_e4m3fn)}, "float8.*float32 tensor"),
     ],
 )
 def test_bad_settings_are_refused_everywhere(settings, message):
@@ -239,3 +246,49 @@ def test_bad_tensors_are_refused():
         adjust(draw(4, 8), draw(4, 8), mask=torch.ones(3, dtype=torch.bool))
     with pytest.raises(AdjustmentError, match=r"alpha=0.0…2.0"):
         adjust(draw(4, 8), draw(4, 8), alpha=torch.tensor([0.0, 0.5, 1.0, 2.0]))
+
+
+@pytest.mark.parametrize(
+    ("embeds", "message"),
+    [
+        ([[1.0, 2.0]], r"is a list.*torch\.as_tensor"),
+        (torch.ones(3, 8).to_sparse(), r"sparse_coo, torch\.float32.*to_dense"),
+        (torch.ones(3, 8).to(torch.float8_e4m3fn), r"float8_e4m3fn.*\.float\(\)"),
+        (torch.ones(3, 0), r"\[3, 0\]: its vectors have no components"),
+    ],
+)
+def test_what_is_no_plain_tensor_of_vectors_is_refused_on_either_side(embeds, message):
+    with pytest.raises(EmbeddingError, match=f"prompt_embeds.*{message}"):
+        adjust(embeds, draw(3, 8))
+    with pytest.raises(EmbeddingError, match=f"anchor_embeds.*{message}"):
+        adjust(draw(3, 8), embeds)
+    with pytest.raises(AdjustmentError, match="mask is a list"):
+        adjust(draw(3, 8), draw(3, 8), mask=[True])
+
+
+@pytest.fixture
+def plainly_imported(monkeypatch):
+    """The module as users have it, without the checks of shapes, which no compiler can follow."""
+    with as_it_was(ADJUSTERS):
+        for name in ("uncollapse.geometry", "uncollapse.adjustment"):
+            spec = importlib.util.spec_from_file_location(name, sys.modules[name].__file__)
+            monkeypatch.setitem(sys.modules, name, importlib.util.module_from_spec(spec))
+            spec.loader.exec_module(sys.modules[name])
+        yield sys.modules["uncollapse.adjustment"]
+
+
+def test_it_compiles_whole(plainly_imported):
+    v, c = draw(2, 3, 8), draw(2, 3, 8, seed=1)
+    alpha, mask = torch.tensor([0.0, 0.5, 1.0]), torch.tensor([True, False, True])
+    for settings in ((0.2, 1.5), (alpha, None, torch.tensor(0.5), mask)):
+        compiled = torch.compile(plainly_imported.adjust, fullgraph=True, backend="eager")
+        torch.testing.assert_close(compiled(v, c, *settings), adjust(v, c, *settings))
+
+
+def test_vmap_goes_over_settings_and_vectors():
+    v, c, alphas, blends = draw(4, 3, 8), draw(3, 8, seed=1), torch.linspace(0, 1, 4), torch.linspace(1, 0, 4)
+    over_alpha = torch.vmap(lambda alpha: adjust(v[0], c, alpha))(alphas)
+    torch.testing.assert_close(over_alpha, torch.stack([adjust(v[0], c, float(a)) for a in alphas]))
+    over_all = torch.vmap(lambda row, blend: adjust(row, c, 0.3, None, blend))(v, blends)
+    each = [adjust(row, c, 0.3, None, float(blend)) for row, blend in zip(v, blends, strict=True)]
+    torch.testing.assert_close(over_all, torch.stack(each))

@@ -2,6 +2,12 @@
 
 import json
 import math
+import os
+import signal
+import tempfile
+import time
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,8 +24,56 @@ from uncollapse.output import (
     save_png,
     save_safetensors,
     save_text,
+    scratch_folder,
     write_atomically,
+    writing,
 )
+
+
+@contextmanager
+def another_process(work):
+    """A process of its own that is within ``work`` until it is killed."""
+    reading, telling = os.pipe()
+    with warnings.catch_warnings(action="ignore"):  # pytest's threads, of which the child knows nothing
+        child = os.fork()
+    if not child:
+        try:
+            with work():
+                os.write(telling, b"there")
+                time.sleep(60)
+        finally:
+            os._exit(1)
+
+    def kill():
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+    os.close(telling)
+    with os.fdopen(reading, "rb") as told:
+        assert told.read(5) == b"there"
+        yield kill
+
+
+def test_scratch_files_of_killed_processes_are_removed_and_those_of_others_are_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    @contextmanager
+    def at_work():
+        owner = picture("red")
+        (scratch_folder(owner) / "1.png").touch()
+        with writing(tmp_path / "picture.png"):
+            yield
+
+    foreign = tmp_path / ".uncollapse-elsewhere-1-x.png"
+    foreign.touch()
+    with another_process(at_work) as kill:
+        left = {path for path in tmp_path.iterdir() if path != foreign}
+        assert len(left) == 2
+        path = save_text("mine", tmp_path / "report.html")
+        assert set(tmp_path.iterdir()) == {path, foreign, *left}
+        kill()
+    save_text("mine", path)
+    assert set(tmp_path.iterdir()) == {path, foreign}
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -34,6 +34,7 @@ def test_the_manifest_is_what_the_format_says(trajectory, tmp_path):
     write_trajectory(trajectory)
     data = json.loads((tmp_path / NAME).read_text(encoding="utf-8"))
     names = ["format", "method", "placeholder", "class_word", "base_model", "checkpoints", "settings"]
+    names += ["photos", "dtype"]
     assert list(data) == names
     assert list(data["checkpoints"][0]) == ["step", "file", "loss", "norm", "cosine"]
 

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from .adjusters import Adjuster, ByRole, Places, Role, registered
-from .errors import AdjustmentError, EmbeddingError
+from .errors import AdjustmentError, EmbeddingError, Setting
 from .geometry import norm, turn
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Adjustment", "adjust", "turn_and_scale"]
 
 ALPHA, BETA = 0.2, 1.5  # the paper's, fixed over all its prompts
+FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
 Weights = tuple[float, float, float]
 """α, and a and b of |v'| = a|v| + b|c|."""
@@ -158,6 +159,8 @@ def adjust(
         A row is returned unchanged where it or its anchor is zero (padding in several pipelines), and
         where ``alpha`` is 0 and its norm is kept. Opposite vectors turn in the fixed plane of
         ``geometry.turn``. Non-finite rows stay non-finite.
+        ``torch.compile`` and ``torch.vmap`` take it as it is; within them the values of tensors among the
+        settings are not checked, since nobody can look at them there.
     Raises: AdjustmentError, for settings out of range; EmbeddingError, for tensors that do not fit.
     Source: arXiv:2506.22685, section 4; ``norm_blend`` is the variant of its released code.
 
@@ -209,6 +212,11 @@ def _per_token(setting: float | Tensor, v: Float[Tensor, "*tokens dim"]) -> Floa
 
 
 def _checked_mask(mask: Tensor, v: Float[Tensor, "*tokens dim"]) -> Bool[Tensor, "*tokens"]:
+    if not isinstance(mask, Tensor):
+        raise AdjustmentError(
+            f"adjust(): mask is a {type(mask).__name__}, but it must be a boolean tensor. Make one with "
+            "torch.as_tensor()."
+        )
     if mask.dtype != torch.bool:
         raise AdjustmentError(
             f"adjust(): mask is {mask.dtype}, but it must be boolean, True where a token may move. Call "
@@ -241,25 +249,57 @@ def _check_settings(caller: str, alpha: Any, beta: Any, norm_blend: Any) -> None
         _check(caller, "norm_blend", norm_blend, lambda x: (x >= 0) & (x <= 1), "between 0 and 1")
 
 
-def _check(caller: str, name: str, value: Any, allowed: Callable[[Tensor], Tensor], wanted: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float | Tensor):
-        raise AdjustmentError(f"{caller}: {name}={value!r} must be a number or a tensor {wanted}.")
-    values = torch.as_tensor(value)
-    if not allowed(values).all():
-        arrived = value if values.ndim == 0 else f"{values.min().item()}…{values.max().item()}"
-        raise AdjustmentError(f"{caller}: {name}={arrived} is out of range; it must be {wanted}.")
+def _check(caller: str, name: str, value: Any, allowed: Callable[[Any], Any], wanted: str) -> None:
+    if isinstance(value, Tensor):
+        _check_kind(caller, name, value)
+        within = _all(value, allowed)
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        raise AdjustmentError(
+            f"{caller}: ", Setting(name), f"={value!r} must be a number or a tensor {wanted}."
+        )
+    else:
+        within = allowed(value)
+    if not within:
+        several = isinstance(value, Tensor) and value.ndim > 0
+        arrived = f"{value.min().item()}…{value.max().item()}" if several else value
+        raise AdjustmentError(
+            f"{caller}: ", Setting(name), f"={arrived} is out of range; it must be {wanted}."
+        )
+
+
+def _check_kind(caller: str, name: str, value: Tensor) -> None:
+    counts = not (value.dtype.is_floating_point or value.dtype.is_complex or value.dtype == torch.bool)
+    if value.layout != torch.strided or not (counts or value.dtype in FLOATS):
+        raise AdjustmentError(
+            f"{caller}: ",
+            Setting(name),
+            f" is a tensor of {_kind(value)}, but it must hold real numbers. Give a float32 tensor.",
+        )
+
+
+def _all(values: Tensor, allowed: Callable[[Tensor], Tensor]) -> bool:
+    """Whether all are allowed; they pass in a compiled graph or a vmap, where nobody can look at them."""
+    if torch.compiler.is_compiling():
+        return True
+    try:
+        return bool(allowed(values).all())
+    except RuntimeError:  # vmap refuses to be asked
+        return True
+
+
+def _kind(tensor: Tensor) -> str:
+    layout = "" if tensor.layout == torch.strided else f"{tensor.layout}, ".removeprefix("torch.")
+    return f"{layout}{tensor.dtype}"
 
 
 def _check_embeds(prompt_embeds: Tensor, anchor_embeds: Tensor) -> None:
-    prompt_shape, anchor_shape = list(prompt_embeds.shape), list(anchor_embeds.shape)
-    both = f"adjust(): anchor_embeds is {anchor_shape} but prompt_embeds is {prompt_shape}; "
     for name, embeds in (("prompt_embeds", prompt_embeds), ("anchor_embeds", anchor_embeds)):
-        if not embeds.is_floating_point() or embeds.ndim == 0:
-            raise EmbeddingError(
-                f"adjust(): {name} is {embeds.dtype} of shape {list(embeds.shape)}, but embeddings are "
-                "floating-point vectors, [..., dim]. Pass the text encoder's output, not token ids."
-            )
-    if prompt_shape[-1] != anchor_shape[-1]:
+        _check_vectors(name, embeds)
+    both = (
+        f"adjust(): anchor_embeds is {list(anchor_embeds.shape)} but prompt_embeds is "
+        f"{list(prompt_embeds.shape)}; "
+    )
+    if prompt_embeds.shape[-1] != anchor_embeds.shape[-1]:
         raise EmbeddingError(
             both + "the last axes differ, so they come from different text encoders. "
             "Encode the anchor with the encoder that made prompt_embeds."
@@ -271,3 +311,31 @@ def _check_embeds(prompt_embeds: Tensor, anchor_embeds: Tensor) -> None:
             both + "the leading axes do not match. Pair the tokens of the two prompts first "
             "(uncollapse.alignment), or encode both to the same length."
         ) from error
+
+
+def _check_vectors(name: str, embeds: Tensor) -> None:
+    if not isinstance(embeds, Tensor):
+        raise EmbeddingError(
+            f"adjust(): {name} is a {type(embeds).__name__}, but embeddings are a tensor, [..., dim]. Make "
+            "one with torch.as_tensor()."
+        )
+    if embeds.layout != torch.strided:
+        raise EmbeddingError(
+            f"adjust(): {name} is a tensor of {_kind(embeds)}, but embeddings are dense. Call "
+            f"{name}.to_dense()."
+        )
+    if not embeds.is_floating_point() or embeds.ndim == 0:
+        raise EmbeddingError(
+            f"adjust(): {name} is {embeds.dtype} of shape {list(embeds.shape)}, but embeddings are "
+            "floating-point vectors, [..., dim]. Pass the text encoder's output, not token ids."
+        )
+    if embeds.dtype not in FLOATS:
+        raise EmbeddingError(
+            f"adjust(): {name} is {embeds.dtype}, in which a direction is lost to rounding. Pass what the "
+            f"text encoder computes in, or {name}.float()."
+        )
+    if embeds.shape[-1] == 0:
+        raise EmbeddingError(
+            f"adjust(): {name} is of shape {list(embeds.shape)}: its vectors have no components. Pass the "
+            "text encoder's output, [..., dim]."
+        )

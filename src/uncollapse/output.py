@@ -1,6 +1,11 @@
 """What commands leave behind: pictures with their settings, tensors, texts; whole files or none.
 
-A folder is tried before the long work starts, and a refusal of the system becomes one sentence.
+A folder is tried before the long work starts, and a refusal of the system becomes one sentence. What is being
+written has a scratch name that says whose it is, this machine's and this process's:
+
+    .uncollapse-HOST-PID-…
+
+A process that is killed leaves such a file; the next one that writes to the folder removes it.
 """
 
 from __future__ import annotations
@@ -10,9 +15,13 @@ import io
 import json
 import math
 import os
+import re
+import shutil
+import socket
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +39,7 @@ __all__ = [
     "save_safetensors",
     "save_text",
     "save_torch",
+    "scratch_folder",
     "write_atomically",
     "writing",
 ]
@@ -61,7 +71,8 @@ def check_writable(folder: Path) -> None:
 def writing(path: Path) -> Iterator[Path]:
     """Yield a scratch path beside ``path``, which becomes ``path`` if the block ends well, else goes."""
     path = Path(path)
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    _clear(path.parent)
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=_scratch(), suffix=path.suffix)
     os.close(handle)
     try:
         yield Path(scratch)
@@ -71,6 +82,46 @@ def writing(path: Path) -> Iterator[Path]:
         Path(scratch).replace(path)
     finally:
         Path(scratch).unlink(missing_ok=True)
+
+
+def scratch_folder(owner: object) -> Path:
+    """A new folder among the system's temporary ones, gone with ``owner``."""
+    _clear(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=_scratch()))
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _scratch() -> str:
+    """How this process's scratch names begin."""
+    return f".uncollapse-{_host()}-{os.getpid()}-"
+
+
+def _host() -> str:
+    return re.sub(r"\W", "", socket.gethostname())[:40]
+
+
+def _clear(folder: Path) -> None:
+    """Remove what processes of this machine left that are no more; what cannot be removed stays."""
+    for path in folder.glob(f".uncollapse-{_host()}-*-*"):
+        pid = path.name.split("-")[2]
+        if pid.isdecimal() and not _runs(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process; always, where nobody can be asked without being ended."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's, or a number that is none
+        return True
+    return True
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:

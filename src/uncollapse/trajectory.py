@@ -5,9 +5,11 @@ A folder with ``trajectory.json``:
     {"format": 1, "method": "textual-inversion", "placeholder": "<my-cat>", "class_word": "cat",
      "base_model": "…", "checkpoints": [
       {"step": 100, "file": "steps/step-000100.safetensors", "loss": 0.31, "norm": 0.39, "cosine": 0.41}],
-     "settings": {"steps": 1000, "batch_size": 4, "lr": 0.005, …}}
+     "settings": {"steps": 1000, "batch_size": 4, "lr": 0.005, …},
+     "photos": "/…/photos", "dtype": "float32"}
 
-With ``method`` and ``base_model``, ``settings`` say how to train it again; manifests of before have none.
+With ``method`` and ``base_model``, the last three say how to train it again, or to go on; manifests of before
+lack some or all.
 
 The files are ordinary ones, each of its method: an embedding (``learned_embeds.read``), a LoRA
 (``load_lora_weights``), a folder for ``load_custom_diffusion``. Reading the manifest opens none of them.
@@ -29,6 +31,7 @@ __all__ = ["Checkpoint", "Trajectory", "read_trajectory", "write_trajectory"]
 NAME = "trajectory.json"
 FORMAT = 1
 TEXTS = ("method", "placeholder", "class_word", "base_model")
+LATER = ("photos", "dtype")  # texts that manifests of before lack
 NUMBERS = ("loss", "norm", "cosine")
 LARGEST = 1e300  # of numbers; beyond it figures cannot be drawn
 LATEST = 10**9  # step
@@ -65,6 +68,8 @@ class Trajectory:
         base_model: what it was trained on, as the user named it.
         checkpoints: what was kept.
         settings: all of the method's settings, as JSON holds them; empty where they are not known.
+        photos: the folder of those that it was learned from; "" where it is not known.
+        dtype: of the base model's weights: "float32"; "" where it is not known.
     """
 
     folder: Path
@@ -74,6 +79,8 @@ class Trajectory:
     base_model: str
     checkpoints: tuple[Checkpoint, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    photos: str = ""
+    dtype: str = ""
 
     def path(self, checkpoint: Checkpoint) -> Path:
         """Where a checkpoint's file or folder is."""
@@ -147,6 +154,10 @@ def _parsed(folder: Path, data: Mapping[str, Any]) -> Trajectory:
     for name in TEXTS:
         if not isinstance(data[name], str):
             raise ValueError(f"its {name} is {data[name]!r}, not a text")
+    later = {name: data.get(name, "") for name in LATER}
+    for name, text in later.items():
+        if not isinstance(text, str):
+            raise ValueError(f"its {name} is {text!r}, not a text")
     settings = data.get("settings", {})
     if not isinstance(settings, dict):
         raise ValueError(f"its settings are {settings!r}, not an object")
@@ -155,7 +166,7 @@ def _parsed(folder: Path, data: Mapping[str, Any]) -> Trajectory:
     if steps != sorted(set(steps)):
         raise ValueError("its steps are not in order")
     method, placeholder, class_word, base_model = (data[name] for name in TEXTS)
-    return Trajectory(folder, method, placeholder, class_word, base_model, checkpoints, settings)
+    return Trajectory(folder, method, placeholder, class_word, base_model, checkpoints, settings, **later)
 
 
 def _checkpoint(entry: Mapping[str, Any]) -> Checkpoint:

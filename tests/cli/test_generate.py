@@ -189,10 +189,20 @@ def test_a_model_that_is_itself_personalised_has_no_base_to_show(files, tmp_path
     assert all((tmp_path / record["file"]).exists() for record in results["records"])
 
 
-def test_compare_without_a_clip_claims_nothing(files, tmp_path):
-    result = own(files, "--compare", "-o", tmp_path)
-    assert result.exit_code == 0, result.output
-    assert "not measured" in result.stdout
+def test_compare_without_a_clip_claims_nothing_and_replaces_no_other_runs_report(files, tmp_path):
+    made = {}
+    for number, alpha in ((1, 0.2), (2, 0.6), (1, 0.2)):
+        before = {path: path.read_bytes() for path in made.get(number, ())}
+        result = own(files, "--compare", "-o", tmp_path, "--alpha", alpha, "-n", 1)
+        assert result.exit_code == 0, result.output
+        assert "not measured" in result.stdout
+        again = f"-{number}" if number > 1 else ""
+        names = [f"contact_sheet{again}.png", f"report{again}.html", f"results{again}.json"]
+        made[number] = [tmp_path / name for name in names]
+        assert all(str(path) in result.stdout for path in made[number])
+        assert {path: path.read_bytes() for path in before} == before
+        assert f'"TEA α {alpha}"' in made[number][2].read_text()
+    assert len(list(tmp_path.glob("*.html"))) == 2
 
 
 def test_a_prompt_without_the_placeholder_is_drawn_unadjusted_with_one_warning(files, tmp_path):
@@ -231,13 +241,32 @@ TOKEN = ["--placeholder", "<my-cat>", "--anchor", "cat", "--prompt", "a photo of
         (["{files}/model", *LORA, "--level", "word"], "level='word'"),
         (["{files}/model", *LORA, "--anchor", "sks cat"], "anchor"),
         (["{files}/model", *LORA, "--anchor", " "], "anchor"),
-        (["{files}/model", *LORA, "--alpha", "-0.1"], "alpha"),
+        (["{files}/model", *LORA, "--alpha", "-0.1"], "Error: --alpha=-0.1 is out of range"),
         (["{files}/model", *LORA, "--alpha", "1.1"], "alpha"),
         (["{files}/model", *LORA, "--beta", "0"], "beta"),
         (["{files}/model", *LORA, "--beta", "-1"], "beta"),
-        (["{files}/model", *LORA, "--beta", "1", "--norm-blend", "0.5"], "norm_blend"),
-        (["{files}/model", *LORA, "--references", "{files}/model"], "holds no PNG"),
-        (["{files}/model", *LORA, "--clip", "{files}/model"], "CLIP"),
+        (["{files}/model", *LORA, "--beta", "1", "--norm-blend", "0.5"], "--beta and --norm-blend are two"),
+        (["{files}/model", *LORA, "--references", "{files}/model", "--compare"], "holds no PNG"),
+        (["{files}/model", *LORA, "--clip", "{files}/model", "--compare"], "CLIP"),
+        (["{files}/model", *LORA, "--references", "{files}/model"], "--references is for --compare"),
+        (["{files}/model", *LORA, "--clip", "{files}/model"], "--clip is for --compare"),
+        (["{files}/model", *LORA, "--guidance", "1", "--negative-prompt", "x"], "--negative-prompt changes"),
+        (["{files}/model", *LORA, "--guidance", "1", "--negative-encoder", "base"], "--negative-encoder ch"),
+        (
+            ["{files}/model", "--embedding", "{files}/cat.safetensors", *TOKEN, "--anchor-encoder", "tuned"],
+            "--anchor-encoder changes nothing at token level",
+        ),
+        (["--prompt", PROMPT, "--device", "cuda"], "--device cuda: a miniature's own concept runs with cpu"),
+        (["--prompt", PROMPT, "--dtype", "float16"], "--dtype float16"),
+        (
+            ["{files}/model", *LORA, "--width", "65", "--height", "64"],
+            "--width 65: this model draws multiples of 8",
+        ),
+        (["{files}/model", *LORA, "--width", "64"], "--width=64: there are pipelines that pass over one"),
+        (
+            ["{files}/model", *LORA, "--height", "4", "--width", "8"],
+            "--height 4: this model draws multiples of 8 pixels only. Give 8.",
+        ),
         (["{files}/model", *LORA, "--dtype", "int4"], "int4"),
         (["{files}/model", "--anchor", "cat", "--prompt", PROMPT], "--placeholder"),
         (["{files}/model", "--placeholder", "sks", "--prompt", PROMPT], "--anchor"),

@@ -47,6 +47,13 @@ def test_the_first_seed_of_each_prompt_is_shown():
     assert area(contact_sheet(replace(comparison, records=others)), "magenta") == 0
 
 
+def test_few_prompts_are_shown_with_all_their_seeds():
+    whole = made_up(KEPT)
+    few = tuple(record for record in whole.records if record.context in ("in scene 0", "in scene 1"))
+    sheet = contact_sheet(replace(whole, prompts=whole.prompts[:2], records=few))
+    assert area(sheet, "orange") / TILE**2 == pytest.approx(2 * 2, rel=0.02)
+
+
 def test_judged_images_carry_marks_and_unjudged_ones_none():
     from uncollapse.comparison.contact_sheet import BAD, GOOD
 

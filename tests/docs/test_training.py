@@ -47,7 +47,7 @@ def test_the_examples_run(folder):
 
 
 def test_the_commands_run(folder, model):
-    [block] = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+    block, again = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
     commands = block.strip().splitlines()
     assert len(commands) == 4
     for command in commands:
@@ -56,4 +56,7 @@ def test_the_commands_run(folder, model):
         if not {"textual-inversion", "reversion"} & {*arguments}:
             short += ["--class-images", "1"]
         result = CliRunner().invoke(make_app(), [*arguments, *short])
+        assert result.exit_code == 0, result.output
+    for command in again.strip().splitlines():
+        result = CliRunner().invoke(make_app(), shlex.split(command.replace("1500", "3"))[1:])
         assert result.exit_code == 0, result.output

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from uncollapse.errors import PipelineError
+from toys.pictures import picture
+from uncollapse.errors import PipelineError, UncollapseWarning
 from uncollapse.models.generation import GenerationSettings, generate
 
 PROMPTS = ["a photo of a cat", "a dog in the snow", "a photo of a cat", "a hat"]
@@ -51,6 +52,17 @@ def test_settings_reach_the_pipeline_and_unset_ones_do_not():
 def test_a_negative_prompt_is_accepted_for_a_batch(pipe):
     settings = GenerationSettings(num_inference_steps=1, negative_prompt="snow", height=16, width=32)
     assert generate(pipe, PROMPTS, SEEDS, settings)[0].size == (32, 16)
+
+
+def test_what_a_pipeline_does_not_take_is_refused_and_what_it_rounds_is_said():
+    class Rounding:
+        def __call__(self, prompt, generator, width=8, height=8):
+            return type("Output", (), {"images": [picture("red", width // 8 * 8)] * len(prompt)})
+
+    with pytest.raises(PipelineError, match="Rounding takes no negative_prompt"):
+        generate(Rounding(), PROMPTS, SEEDS, GenerationSettings(negative_prompt="snow"))
+    with pytest.warns(UncollapseWarning, match="are 16×16 pixels"):
+        generate(Rounding(), PROMPTS, SEEDS, GenerationSettings(width=20, height=16))
 
 
 @pytest.mark.parametrize("name", ["num_inference_steps", "height", "width", "batch_size"])

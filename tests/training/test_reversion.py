@@ -44,6 +44,10 @@ def test_the_rows_move_and_nothing_else(pipe, photos, tmp_path):
     assert torch.equal(start.vectors["text_encoder"], near.detach().expand(2, WIDTH))
     assert (start.vectors["text_encoder"] != end.vectors["text_encoder"]).any(1).all()
     assert load_into(pipe, tmp_path / "out") == "<R>"
+    write_captions(photos, PROMPTS | {"0.png": "a hat <R> a cat"})
+    same = Reversion(**RELATION, checkpoint_steps=[0], vectors=2)
+    with pytest.raises(TrainingError, match="learned from 3 captions, and here are 3, 1 of them new"):
+        train(build("SD"), photos, tmp_path / "out", same, resume=True)
 
 
 def test_both_encoders_of_sdxl_learn(photos, tmp_path):

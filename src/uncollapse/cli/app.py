@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -17,24 +18,30 @@ from .train import train_app
 
 __all__ = ["make_app"]
 
+CONTENTS: dict[Callable[..., None], str] = {  # in a line each
+    demo: "See a personalised model that has collapsed, and the cure.",
+    generate: "Draw a personalised concept, adjusted.",
+    inspect: "Show what embedding files hold.",
+    diagnose: "Measure what a concept does to the rest of the prompt.",
+    bake: "Write the adjustment into an embedding file.",
+    unbake: "Give back the file that was baked.",
+}
+
 
 def make_app() -> typer.Typer:
     """The whole command line, with an option for everything that is registered by now."""
     app = typer.Typer(
         name="uncollapse",
         no_args_is_help=True,
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=False,
         invoke_without_command=True,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(about)
-    app.command()(with_registered(demo))
-    app.command()(with_registered(generate))
-    app.command()(inspect)
-    app.command()(with_registered(diagnose))
-    app.command()(bake)
-    app.command()(unbake)
+    for command, says in CONTENTS.items():
+        app.command(short_help=says)(with_registered(command))
     app.add_typer(train_app(), name="train")
     return app
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import typer
 
 from .. import baking
-from ..adjustment import ALPHA, BETA, Adjustment
+from ..adjustment import ALPHA, Adjustment
 from ..admission import json_from, text_from
 from ..baking_folders import BAKED, GIVEN, Outcome, bake_folder, files_to_bake, unbake_folder
 from ..errors import AnchorError, FileFormatError, Setting, UncollapseWarning
@@ -46,7 +47,7 @@ def bake(
     Of a folder the files that have drifted are baked, under their own names; the same command goes on where
     one was stopped, and exit code 1 says that single files could not be baked.
     """
-    adjustment = Adjustment(alpha, BETA if beta is None and norm_blend is None else beta, norm_blend)
+    adjustment = Adjustment(alpha, o.norm_rule(beta, norm_blend), norm_blend)
     of_folder = _is_of_folder(file, output)
     if not of_folder:
         file = baking.one_file(file)
@@ -132,7 +133,7 @@ def _go_through(outcomes: Iterator[Outcome], what: str, source: Path, output: Pa
         stdout().print(summary((each.word for each in told), len(found) - len(told)), soft_wrap=True)
         stdout().print(output, markup=False, soft_wrap=True)
     if not done:
-        raise stopped(f"{len(found)} of {count} files are done", as_called=True)
+        raise stopped(f"{len(found)} of {count} files are done", sys.argv[1:])
     if any(each.word in ("failed", "refused") for each in found):
         raise typer.Exit(INCOMPLETE)
 

@@ -10,8 +10,8 @@ import functools
 import json
 import logging
 import os
+import re
 import shlex
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +29,8 @@ from ..reports.plain_text import HIDDEN, visible
 P = ParamSpec("P")
 R = TypeVar("R")
 
+CALLED = re.compile(r"(^|: )[A-Za-z_.]+\(\): ")  # the function that a message begins with: Python's alone
+TYPED = {"num_inference_steps": "steps", "guidance_scale": "guidance"}  # what diffusers calls otherwise
 INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 EXTRAS = {"diffusers", "transformers", "tokenizers", "accelerate", "peft", "PIL", "jinja2", "matplotlib"}
 
@@ -81,36 +83,36 @@ def say(notes: Iterable[str | UncollapseWarning]) -> None:
             stderr().print(note, markup=False, soft_wrap=True)
 
 
-def stopped(what_is_there: str, *, as_called: bool = False) -> typer.Exit:
+def stopped(what_is_there: str, go_on: Sequence[str]) -> typer.Exit:
     """After Ctrl-C: say what there is and how to go on, and end as a program does that Ctrl-C ended.
 
     Args:
-        as_called: whether the command goes on without being asked to.
+        go_on: the arguments of the command that goes on.
     """
-    stderr().print(f"Stopped; {what_is_there}. Go on with:", markup=False, soft_wrap=True)
-    again = shlex.join(["uncollapse", *sys.argv[1:]]) if as_called else resume_command(sys.argv)
-    stderr().print(again, markup=False, soft_wrap=True)
+    say([f"Stopped; {what_is_there}. Go on with:", typed(*go_on)])
     return typer.Exit(INTERRUPTED)
 
 
-def resume_command(arguments: Sequence[str]) -> str:
-    """The command that goes on with the one that was called."""
-    return shlex.join(["uncollapse", *(each for each in arguments[1:] if each != "--resume"), "--resume"])
+def typed(*arguments: str) -> str:
+    """A command as it can be typed."""
+    return shlex.join(["uncollapse", *arguments])
 
 
 def _failed(message: str) -> typer.Exit:
+    message = CALLED.sub(lambda found: found[1], message)
     stderr().print(f"Error: {message}", style="red", markup=False, soft_wrap=True)
     return typer.Exit(2)
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
-    text = message.told(_flag) if isinstance(message, UncollapseWarning) else message
+    text = message.told(_flag) if isinstance(message, UncollapseWarning) else str(message)
+    text = CALLED.sub(lambda found: found[1], text)
     stderr().print(f"Warning: {text}", style="yellow", markup=False, soft_wrap=True)
 
 
 def _flag(setting: Setting) -> str:
     """As it is typed: ``--checkpoint-steps``."""
-    return f"--{setting.replace('_', '-')}"
+    return f"--{TYPED.get(setting, setting).replace('_', '-')}"
 
 
 def _quieten_libraries() -> None:
@@ -123,13 +125,32 @@ def _quieten_libraries() -> None:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, gone when done, and none in a log file; yields what advances it."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def progress(
+    what: str, total: int, doing: Callable[[int], str] = lambda done: ""
+) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, gone when done, and none in a log file; yields what advances it.
+
+    Args:
+        doing: what is in work when so much is done, in a few words.
+    """
+    columns = (
+        TextColumn(what),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left  {task.description}", markup=False),
+    )
     console = stderr()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda count: bar.advance(task, count)
+        done = 0
+        task = bar.add_task(visible(doing(0)), total=total)
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            bar.update(task, completed=done, description=visible(doing(done)))
+
+        yield advance
 
 
 def print_json(data: Any) -> None:

@@ -13,8 +13,8 @@ from ..comparison import BASE, PERSONALISED, compare, tea_arms
 from ..output import check_writable
 from ..subjects import BUNDLED_BETA, Parts, bundled, chosen_miniature
 from . import options as o
-from .comparing import print_comparison, save_comparison
-from .console import command, progress, stderr
+from .comparing import drawing, print_comparison, save_comparison
+from .console import command, stderr
 from .diagnose_next import after_drawing
 
 ALPHAS = [0.2, 0.6]
@@ -45,17 +45,17 @@ def demo(
         torch.set_num_threads(threads)
 
     own = bundled(concept, chosen_miniature(miniature))
-    personal, subject, drawing = own.personal, own.concept(), own.miniature.drawing
+    personal, subject, settings = own.personal, own.concept(), own.miniature.drawing
     asked = own.prompts()[:prompts]
     pipe = own.pipeline()
-    with progress("Drawing", len(arms) * len(asked) * seeds) as advance:
+    with drawing(arms, asked, range(seeds)) as advance:
         comparison = compare(
             pipe,
             subject,
             asked,
             range(seeds),
             arms,
-            drawing,
+            settings,
             own.measures(subject.anchor),
             advance,
         )
@@ -66,8 +66,8 @@ def demo(
         "α": ", ".join(f"{a:g}" for a in alpha),
         "β": beta,
         "seeds": ", ".join(map(str, comparison.seeds)),
-        "steps": drawing.num_inference_steps,
-        "guidance": drawing.guidance_scale,
+        "steps": settings.num_inference_steps,
+        "guidance": settings.guidance_scale,
         "command": f"uncollapse demo --concept {personal.name} --prompts {prompts} --seeds {seeds}"
         f"{f' --miniature {miniature}' if miniature else ''}"
         f"{''.join(f' --alpha {a:g}' for a in alpha)} --beta {beta:g}",

@@ -51,8 +51,9 @@ def diagnose(
     model: Annotated[
         list[str] | None,
         typer.Option(
+            metavar=o.WORDS,
             help="For embedding files: the model's folder, single file or a miniature's name; repeat for one "
-            "an encoder."
+            "an encoder.",
         ),
     ] = None,
     tokenizer: o.Tokenizer = None,

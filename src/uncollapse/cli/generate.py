@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from ..adjustment import ALPHA, BETA
+from ..adjustment import ALPHA
 from ..comparison import (
     BASE,
     PERSONALISED,
@@ -26,14 +27,14 @@ from ..comparison import (
 )
 from ..comparison import compare as compare_arms
 from ..concept import Concept
-from ..errors import UncollapseWarning
+from ..errors import PipelineError, Setting, UncollapseWarning
 from ..models.generation import GenerationSettings
 from ..output import check_writable, save_png, saved_settings
 from ..placeholders import mentions
 from ..subjects import Parts, Subject, assembled, measured_subject
 from . import options as o
-from .comparing import print_comparison, save_comparison
-from .console import command, print_json, progress, say, stdout, stopped
+from .comparing import drawing, print_comparison, save_comparison
+from .console import command, print_json, say, stdout, stopped
 from .diagnose_next import after_drawing
 
 if TYPE_CHECKING:
@@ -82,9 +83,13 @@ def generate(
     With --compare: the same prompts and seeds by the base model, the personalised one and the adjusted one,
     as a contact sheet and a report. A picture that was made with other settings is never replaced.
     """
-    arms = tea_arms(alpha, BETA if beta is None and norm_blend is None else beta, norm_blend)
+    arms = tea_arms(alpha, o.norm_rule(beta, norm_blend), norm_blend)
     arms = told_apart([*arms, *map(parse_arm, arm or ())])
+    measured = measured or {}
     settings = GenerationSettings(steps, guidance, negative_prompt, height, width, batch_size)
+    _check_effect(
+        settings, negative_encoder, compare=compare, only_compared={"references": references, **measured}
+    )
     check_writable(output)
     if threads:
         torch.set_num_threads(threads)
@@ -92,9 +97,10 @@ def generate(
     parts = Parts(model, lora, embedding, custom_diffusion)
     subject = assembled(parts, placeholder, anchor, how, device=device, dtype=dtype)
     say(subject.notes)
-    if references or measured:
-        subject = measured_subject(subject, references, measured or {})
+    subject.pipe.set_progress_bar_config(disable=True)  # there is one of all pictures
+    _check_level(subject.concept, parts)
     if compare:
+        subject = measured_subject(subject, references, measured)
         arms = [*_base_arm(subject), PERSONALISED, *arms]
     _warn_of_missing_placeholder(prompt, subject.concept)
     prompts = [UserPrompt.around(subject.concept.placeholder, text) for text in prompt]
@@ -102,7 +108,7 @@ def generate(
     run = subject.run | {"β": beta, "norm blend": norm_blend} | how | settings.given()
     album = _Album(output, run, len(prompts), resume=resume)
     try:
-        with progress("Drawing", len(arms) * len(prompts) * num_images) as advance:
+        with drawing(arms, prompts, seeds) as advance:
             comparison = compare_arms(
                 subject.pipe,
                 subject.concept,
@@ -116,10 +122,55 @@ def generate(
             )
     except KeyboardInterrupt:
         there = len(album.names)
-        raise stopped(f"{there} picture{'s are' if there != 1 else ' is'} in '{output}'") from None
-    then = after_drawing(parts, subject.concept)
-    files = save_comparison(comparison, subject.references, run, output, then) if compare else {}
+        given = [each for each in sys.argv[1:] if each != "--resume"]
+        what = f"{there} picture{'s are' if there != 1 else ' is'} in '{output}'"
+        raise stopped(what, [*given, "--resume"]) from None
+    files: dict[str, Path] = {}
+    if compare:
+        looked_at = {"references": references and str(references), **measured}
+        files = save_comparison(
+            comparison, subject.references, run | looked_at, output, after_drawing(parts, subject.concept)
+        )
     _print(comparison, files, as_json_text=json)
+
+
+def _check_effect(
+    settings: GenerationSettings, negative_encoder: str, *, compare: bool, only_compared: Mapping[str, object]
+) -> None:
+    """Raise PipelineError for an option that would change nothing."""
+    unused = [name for name, value in only_compared.items() if value]
+    if unused and not compare:
+        raise PipelineError(
+            Setting(unused[0]), " is for ", Setting("compare"), ": add that, or leave this out."
+        )
+    steered = {
+        "negative_prompt": settings.negative_prompt,
+        "negative_encoder": negative_encoder != "tuned",
+    }
+    unused = [name for name, value in steered.items() if value]
+    if unused and settings.guidance_scale is not None and settings.guidance_scale <= 1:
+        raise PipelineError(
+            Setting(unused[0]),
+            " changes nothing with ",
+            Setting("guidance_scale"),
+            f" {settings.guidance_scale:g}, which leads away from nothing. Leave it out, or use a guidance "
+            "above 1.",
+        )
+
+
+def _check_level(concept: Concept, parts: Parts) -> None:
+    """At token level rows of the table are moved, and nobody encodes an anchor."""
+    learned = bool(parts.embedding) and len(concept.placeholder.split()) == 1
+    if concept.level == "token" or (concept.level == "auto" and learned):
+        for name, usual in (("anchor_encoder", "base"), ("negative_encoder", "tuned")):
+            if getattr(concept, name) != usual:
+                raise PipelineError(
+                    Setting(name),
+                    f" changes nothing at token level, where '{concept.placeholder}' is adjusted. Leave it "
+                    "out, or add ",
+                    Setting("level"),
+                    " prompt.",
+                )
 
 
 def _base_arm(subject: Subject) -> list[Arm]:

@@ -52,8 +52,9 @@ def inspect(
     model: Annotated[
         list[str] | None,
         typer.Option(
+            metavar=o.WORDS,
             help="Pipeline or text-encoder folder, single file or a miniature's name; repeat for one an "
-            "encoder."
+            "encoder.",
         ),
     ] = None,
     tokenizer: o.Tokenizer = None,

@@ -10,6 +10,9 @@ import typer
 
 from ..adjusters import ByRole
 from ..adjustment import BETA
+from ..errors import AdjustmentError, Setting
+
+WORDS, FIGURE = "<str>", "<float>"  # what an option takes that can be repeated
 
 # What to draw from.
 Model = Annotated[
@@ -24,7 +27,7 @@ CustomDiffusion = Annotated[
     str | None, typer.Option(help="Folder (or delta.bin) of a Custom Diffusion or ClassDiffusion training.")
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, …; by default CUDA where there is one.")]
-Dtype = Annotated[str | None, typer.Option(help="Of the weights: float32, float16 or bfloat16.")]
+Dtype = Annotated[str | None, typer.Option(help="Type of the weights: float32, float16 or bfloat16.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; by default torch's choice.")]
 
 # The concept and its adjustment; ranges are checked by Adjustment and Concept, which say it in a sentence.
@@ -46,14 +49,16 @@ Alphas = Annotated[
     list[Any],  # of float | ByRole, which typer does not know
     typer.Option(
         parser=_alpha,
-        metavar="ALPHA",
+        metavar=FIGURE,
         help="0 leaves the concept as it is, 1 makes it the anchor; 0/1/1: by role, the concept's own "
         "tokens, the other words, the rest. Repeat for several.",
     ),
 ]
-Beta = Annotated[float | None, typer.Option(help="Norm relative to the anchor's.", show_default=f"{BETA:g}")]
+Beta = Annotated[
+    float | None, typer.Option(help=f"Norm relative to the anchor's; {BETA:g}, unless --norm-blend is given.")
+]
 NormBlend = Annotated[
-    float | None, typer.Option(help="Instead of --beta: 0 keeps the learned norm, 1 takes the anchor's.")
+    float | None, typer.Option(help="In place of --beta: 0 keeps the learned norm, 1 takes the anchor's.")
 ]
 Level = Annotated[str, typer.Option(help="Where to adjust: auto, token or prompt.")]
 AnchorEncoder = Annotated[str, typer.Option(help="Who encodes the anchor: base or tuned.")]
@@ -67,12 +72,16 @@ Words = Annotated[
     list[str],
     typer.Option(
         "--model",
+        metavar=WORDS,
         help="Pipeline or text-encoder folder, single file or a miniature's name; repeat for one an encoder.",
     ),
 ]
 Tokenizer = Annotated[
     list[str] | None,
-    typer.Option(help="Folder or tokenizer.json, where the model has none beside it; repeat for several."),
+    typer.Option(
+        metavar=WORDS,
+        help="Folder or tokenizer.json, where the model has none beside it; repeat for several.",
+    ),
 ]
 Alpha = Annotated[
     float, typer.Option(help="0 leaves the concept as it is, 1 makes it the anchor.", show_default=True)
@@ -95,15 +104,18 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exist
 
 # The pictures.
 Prompts = Annotated[
-    list[str], typer.Option("--prompt", help="What to draw, the placeholder in it; repeat for several.")
+    list[str],
+    typer.Option("--prompt", metavar=WORDS, help="What to draw, the placeholder in it; repeat for several."),
 ]
 Seed = Annotated[int, typer.Option(help="First seed.")]
 NumImages = Annotated[int, typer.Option("--num-images", "-n", min=1, help="Images a prompt.")]
 NegativePrompt = Annotated[str | None, typer.Option(help="What to keep out.")]
 Steps = Annotated[int | None, typer.Option(min=1, help="Denoising steps; by default the pipeline's.")]
 Guidance = Annotated[float | None, typer.Option(help="Guidance scale; by default the pipeline's.")]
-Height = Annotated[int | None, typer.Option(min=1, help="Pixels; by default the pipeline's.")]
-Width = Annotated[int | None, typer.Option(min=1, help="Pixels; by default the pipeline's.")]
+Height = Annotated[
+    int | None, typer.Option(min=1, help="Pixels, together with --width; by default the pipeline's.")
+]
+Width = Annotated[int | None, typer.Option(min=1, help="Pixels, together with --height.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Images drawn at once.")]
 
 # What comes out.
@@ -116,3 +128,18 @@ References = Annotated[Path | None, typer.Option(help="Folder of photos of the s
 Arms = list[str] | None  # its help names the adjusters there are: ``registered``
 Measured = Mapping[str, str | bool] | None  # becomes an option a measure: ``registered``
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON.")]
+
+
+def norm_rule(beta: float | None, norm_blend: float | None) -> float | None:
+    """β as it is meant: the paper's, where neither of the two rules for the norm is given.
+
+    Raises: AdjustmentError, where both are.
+    """
+    if beta is not None and norm_blend is not None:
+        raise AdjustmentError(
+            Setting("beta"),
+            " and ",
+            Setting("norm_blend"),
+            " are two rules for the same norm: leave one out.",
+        )
+    return BETA if beta is None and norm_blend is None else beta

@@ -17,6 +17,7 @@ import typer
 from ..adjusters import ADJUSTERS
 from ..comparison import WAYS
 from ..comparison.measures import MEASURES, DeclaredMeasure
+from .options import WORDS
 
 __all__ = ["with_registered"]
 
@@ -70,7 +71,7 @@ def _option(measure: DeclaredMeasure) -> inspect.Parameter:
 def _arms() -> Any:
     names = ", ".join([*ADJUSTERS, *WAYS])
     says = f"A further way to draw: NAME or NAME:setting=value,…; one of: {names}. Repeat for several."
-    return Annotated[list[str] | None, typer.Option("--arm", help=says)]
+    return Annotated[list[str] | None, typer.Option("--arm", metavar=WORDS, help=says)]
 
 
 def _miniatures() -> Any:

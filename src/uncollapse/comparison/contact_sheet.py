@@ -1,7 +1,7 @@
 """One picture that explains a comparison to somebody who has never heard of it.
 
-Reference photos on top, a column for each arm, a row for each prompt, a tick or a cross under each image
-where a judge has looked, the counts over all images at the foot. Drawn with Pillow; the typeface is the
+Reference photos on top, a column for each arm, a row for each prompt and seed, a tick or a cross under each
+image where a judge has looked, the counts over all images at the foot. Drawn with Pillow; the typeface is the
 DejaVu that matplotlib ships, so that the sheet looks the same on every machine.
 """
 
@@ -26,6 +26,7 @@ __all__ = ["contact_sheet"]
 TILE, GAP, MARGIN, LABEL_WIDTH = 176, 18, 36, 190
 INK, MUTED, LINE = "#1c2128", "#606a76", "#dde2e8"
 GOOD, BAD = AFTER, BEFORE
+MOST_ROWS = 8  # with several seeds; of more only the first seed is shown
 QUESTIONS: tuple[Question, ...] = ("context", "likeness", "quality", "prompt")  # answered at the foot
 
 
@@ -35,9 +36,10 @@ def contact_sheet(
     """Draw the sheet.
 
     Args:
-        comparison: shown with the first seed of each prompt, so that nothing is picked out.
+        comparison: shown with all seeds, or, where that would be more than eight rows, with the first seed of
+            each prompt, so that nothing is picked out; the sheet then says so.
         reference_images: photos of the subject; the strip is left out where there are none.
-        max_prompts: rows shown; the counts at the foot are over all prompts and seeds regardless.
+        max_prompts: prompts shown; the counts at the foot are over all prompts and seeds regardless.
     """
     columns = len(comparison.arms)
     width = 2 * MARGIN + LABEL_WIDTH + columns * (TILE + GAP)
@@ -50,7 +52,8 @@ def contact_sheet(
         _reference_strip(page, comparison, reference_images)
     _column_heads(page, comparison)
     for prompt in range(min(max_prompts, len(comparison.prompts))):
-        _prompt_row(page, comparison, prompt)
+        for seed in range(len(comparison.seeds) if _shows_all_seeds(comparison) else 1):
+            _row(page, comparison, prompt, seed)
     _feet(page, comparison)
     return page.finished()
 
@@ -91,11 +94,16 @@ class _Page:
         return self.image.crop((0, 0, self.width, self.y + MARGIN))
 
 
+def _shows_all_seeds(comparison: Comparison) -> bool:
+    return len(comparison.prompts) * len(comparison.seeds) <= MOST_ROWS
+
+
 def _introduction(comparison: Comparison) -> str:
     name, anchor = comparison.concept.placeholder, comparison.concept.anchor
     asked = (
         f"The model was taught one particular {anchor} from a few photos, under the name “{name}”. Every row "
-        "asks for it in another scene; images in a row share one random seed."
+        "asks for it in another scene; images in a row share one random seed"
+        f"{'' if _shows_all_seeds(comparison) else f', the first of {len(comparison.seeds)}'}."
     )
     said = []
     for way in ways(comparison):
@@ -133,13 +141,15 @@ def _column_heads(page: _Page, comparison: Comparison) -> None:
     page.skip(max(bottoms) + 12 - page.y)
 
 
-def _prompt_row(page: _Page, comparison: Comparison, prompt: int) -> None:
-    top = page.y
+def _row(page: _Page, comparison: Comparison, prompt: int, seed: int) -> None:
+    top, seeds = page.y, comparison.seeds
     page.skip(10)
     page.text(comparison.prompts[prompt].template.replace("{}", "…"), MARGIN, 16, wrap=LABEL_WIDTH - GAP)
+    if len(seeds) > 1:
+        page.text(f"seed {seeds[seed]}", MARGIN, 13, MUTED)
     page.y = top
     for column, arm in enumerate(comparison.arms):
-        record = comparison.of(arm.name)[prompt * len(comparison.seeds)]
+        record = comparison.of(arm.name)[prompt * len(seeds) + seed]
         page.picture(record.image, _column_x(column), top, TILE)
         _badges(page, _shown(comparison, arm), record, _column_x(column), top + TILE + 7)
     judged = any(score.share and score.on_sheet for score in comparison.scores)

@@ -6,9 +6,6 @@ fit into memory.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +15,7 @@ from ..concept import Concept
 from ..metrics import Score, Share, Spread, share, spread_over_seeds
 from ..metrics.scores import present
 from ..models.generation import GenerationSettings
-from ..output import save_png
+from ..output import save_png, scratch_folder
 from .arms import Arm
 from .prompts import ContextPrompt
 
@@ -55,8 +52,7 @@ class Album:
         Raises: OutputError.
         """
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="uncollapse-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            self._folder = scratch_folder(self)
         self._count += 1
         return save_png(image, self._folder / f"{self._count}.png", {"prompt": asked, "seed": seed})
 

@@ -6,6 +6,9 @@ changes it beyond rounding, and an unadjusted and an adjusted image with one see
 
 from __future__ import annotations
 
+import inspect
+import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..components import Pipeline
-from ..errors import PipelineError
+from ..errors import PipelineError, Setting, UncollapseWarning
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,7 +39,19 @@ class GenerationSettings:
         for name in ("num_inference_steps", "height", "width", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise PipelineError(f"GenerationSettings({name}={value}): must be at least 1.")
+                raise PipelineError("GenerationSettings(): ", Setting(name), f"={value}: must be at least 1.")
+        for one, other in (("width", "height"), ("height", "width")):
+            if getattr(self, one) and not getattr(self, other):
+                raise PipelineError(
+                    "GenerationSettings(): ",
+                    Setting(one),
+                    "="
+                    + str(getattr(self, one))
+                    + ": there are pipelines that pass over one without the other. "
+                    "Give ",
+                    Setting(other),
+                    " too.",
+                )
 
     def given(self) -> dict[str, Any]:
         """The settings that are not ``None``, as the pipeline names them."""
@@ -78,12 +93,59 @@ def generating(
 ) -> Iterator[Image]:
     """The images of ``generate``, one after the other, a batch in memory at a time."""
     settings = settings or GenerationSettings()
+    _check_taken(pipe, settings)
     pairs = list(zip(prompts, seeds, strict=True))
     for start in range(0, len(pairs), settings.batch_size):
         batch = pairs[start : start + settings.batch_size]
-        images = pipe(**_batch_arguments(batch, settings, call or {})).images
+        try:
+            images = pipe(**_batch_arguments(batch, settings, call or {})).images
+        except ValueError as error:
+            if unfit := _unfit_size(error, settings):
+                raise unfit from error
+            raise
         on_images(len(batch))
+        if not start:
+            _say_of_another_size(images[0], settings)
         yield from images
+
+
+def _check_taken(pipe: Any, settings: GenerationSettings) -> None:
+    """Raise PipelineError for a setting that this pipeline has not."""
+    takes = inspect.signature(pipe).parameters
+    if any(each.kind is each.VAR_KEYWORD for each in takes.values()):
+        return
+    for name in settings.given():
+        if name not in takes:
+            raise PipelineError(f"{type(pipe).__name__} takes no ", Setting(name), ". Leave it out.")
+
+
+def _unfit_size(error: ValueError, settings: GenerationSettings) -> PipelineError | None:
+    """What a pipeline says that has looked at height and width; None where it is something else."""
+    found = re.search(r"divisible by (\d+)", str(error))
+    given = {name: getattr(settings, name) for name in ("width", "height") if getattr(settings, name)}
+    if found is None or not given:
+        return None
+    unit = int(found[1])
+    wrong = {name: value for name, value in given.items() if value % unit} or given
+    name, value = next(iter(wrong.items()))
+    near = " or ".join(str(each) for each in (value // unit * unit, (value // unit + 1) * unit) if each)
+    return PipelineError(
+        Setting(name), f" {value}: this model draws multiples of {unit} pixels only. Give {near}."
+    )
+
+
+def _say_of_another_size(image: Any, settings: GenerationSettings) -> None:
+    """Some pipelines round in silence."""
+    size = getattr(image, "size", None)
+    wanted = (settings.width, settings.height)
+    if isinstance(size, tuple) and any(
+        w is not None and w != has for w, has in zip(wanted, size, strict=True)
+    ):
+        warnings.warn(
+            f"Pictures are {size[0]}×{size[1]} pixels, the nearest to what was asked that this model draws.",
+            UncollapseWarning,
+            stacklevel=3,
+        )
 
 
 def _batch_arguments(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..comparison import Given, Measure, named_measures
 from ..concept import Concept
-from ..errors import PlaceholderError, Setting, UncollapseWarning
+from ..errors import PipelineError, PlaceholderError, Setting, UncollapseWarning
 from ..learned_embeds import load_into, read_all
 from ..models.custom_diffusion import load_custom_diffusion
 from ..models.loading import check_placeholder, check_trigger, load_images, load_lora, load_pipeline
@@ -110,8 +110,17 @@ def assembled(
     Raises: UncollapseError, of the part that does not fit.
     """
     if miniature := parts.miniature:
+        _check_runs_as_it_does(device, dtype)
         return bundled_subject(placeholder, anchor, how, miniature)
     return own_subject(parts, placeholder, anchor, how, device=device, dtype=dtype)
+
+
+def _check_runs_as_it_does(device: str | None, dtype: str | None) -> None:
+    for name, value, only in (("device", device, "cpu"), ("dtype", dtype, "float32")):
+        if value not in (None, only):
+            raise PipelineError(
+                Setting(name), f" {value}: a miniature's own concept runs with {only} only. Leave it out."
+            )
 
 
 def bundled_subject(

@@ -27,7 +27,7 @@ from .custom_diffusion import CustomDiffusion
 
 # isort: on
 from .learner import Group, Learner, Task
-from .methods import METHODS, method_of, registered
+from .methods import METHODS, method_of, registered, settings_of
 from .settings import Settings
 from .train import train
 
@@ -43,5 +43,6 @@ __all__ = [
     "TextualInversion",
     "method_of",
     "registered",
+    "settings_of",
     "train",
 ]

@@ -40,13 +40,14 @@ class CustomDiffusion(PhraseSettings):
     Args:
         placeholder: the modifier token, one new word in angle brackets: "<new1>"; prompts say "<new1> cat".
         lr: learning rate of keys and values.
-        token_lr: of the token's row; None for ``lr``.
+        token_lr: learning rate of the token's row; None for ``lr``.
         initialiser: the words that the row starts from; None for the class word. The paper takes a rare one.
     """
 
     name: ClassVar[str] = "custom-diffusion"
     summary: ClassVar[str] = "Learn a token and the cross-attention's keys and values."
     example: ClassVar[str] = "<new1>"
+    given_as: ClassVar[str] = "custom_diffusion"
 
     lr: float = 1e-5
     token_lr: float | None = None

@@ -42,13 +42,13 @@ class DreamBoothLoRA(PhraseSettings):
     Args:
         placeholder: the phrase for the concept, a rare word and its class: "sks cat".
         lr: learning rate of the denoiser's adapters.
-        text_lr: of the CLIP text encoders'; None leaves them frozen.
+        text_lr: learning rate of the CLIP text encoders'; None for frozen text encoders.
         text_layers: which of their attention's layers get adapters, with commas between. Queries and keys
             alone change which word listens to which, and leave the empty prompt, which guidance leads away
             from, as it was.
         text_from: the step at which the text encoders' adapters begin to move.
-        denoiser_until: the step at which the denoiser's stop; None for never.
-        rank: of the adapters.
+        denoiser_until: the step at which the denoiser's adapters stop; None for never.
+        rank: rank of the adapters.
         kohya: write the result a second time, as ``kohya_lora.safetensors``, in the layout that A1111, Forge
             and ComfyUI know from kohya's trainers.
     """
@@ -56,6 +56,10 @@ class DreamBoothLoRA(PhraseSettings):
     name: ClassVar[str] = "dreambooth-lora"
     summary: ClassVar[str] = "Learn a phrase in low-rank adapters: a few megabytes."
     example: ClassVar[str] = "sks {}"
+    needs: ClassVar[Mapping[str, str]] = {
+        **PhraseSettings.needs,
+        **dict.fromkeys(("text_layers", "text_from", "semantic_preservation"), "text_lr"),
+    }
 
     lr: float = 1e-4
     text_lr: float | None = None
@@ -72,13 +76,9 @@ class DreamBoothLoRA(PhraseSettings):
         if self.text_from < 0:
             raise self.refused("text_from", "it cannot be negative")
         if self.text_lr is not None and self.text_lr <= 0:
-            raise self.refused(
-                "text_lr", "it must be greater than 0, or None to leave the text encoders frozen"
-            )
+            raise self.refused("text_lr", "it must be greater than 0; leave it out for frozen text encoders")
         if not set(self.text_targets) <= set(CLIP_ATTENTION):
             raise self.refused("text_layers", f"a CLIP attention has {', '.join(CLIP_ATTENTION)}")
-        if self.semantic_preservation and self.text_lr is None:
-            raise self.refused("semantic_preservation", "with the text encoders frozen it changes nothing")
         if self.denoiser_until is not None and (self.text_lr is None or self.text_from > self.denoiser_until):
             raise self.refused(
                 "denoiser_until", "nothing would move after it; begin with the text encoders by then"

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..components import Pipeline
-from ..errors import PipelineError
+from ..errors import PipelineError, Setting
 from ..geometry import unit
 from ..learned_embeds import LearnedEmbedding, write
 from .families import Diffusion, Family
@@ -51,6 +51,8 @@ class RowSettings(Settings):
     """
 
     level: ClassVar[Level] = "token"
+    given_as: ClassVar[str] = "embedding"
+    needs: ClassVar[Mapping[str, str]] = {**Settings.needs, "kappa": "norm_preserving"}
 
     lr: float = 5e-3
     initialiser: str | None = None
@@ -68,7 +70,14 @@ class RowSettings(Settings):
         if self.kappa < 0:
             raise self.refused("kappa", "it cannot be negative")
         if self.norm_preserving and self.pull:
-            raise self.refused("pull", "with norm_preserving it is kappa that holds the rows")
+            raise self.refused(
+                "pull",
+                "with ",
+                Setting("norm_preserving"),
+                " it is ",
+                Setting("kappa"),
+                " that holds the rows",
+            )
 
     @classmethod
     def loaded(

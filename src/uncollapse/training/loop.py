@@ -11,7 +11,7 @@ import importlib
 import inspect
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -66,7 +66,7 @@ def fit(
     settings: Settings,
     trajectory: Trajectory,
     *,
-    photos: Sequence[str],
+    seen: Mapping[str, Sequence[str]],
     resume: bool,
     preview: Callable[[int], object],
     on_step: OnStep,
@@ -75,7 +75,7 @@ def fit(
 
     Args:
         trajectory: without checkpoints; its folder is written to.
-        photos: the checksums of those that are learned from; a run goes on with no others.
+        seen: what is learned from, as ``load_state`` wants it; a run goes on with nothing else.
         resume: go on from the folder's state, where there is one.
         preview: draws one, after so many steps.
         on_step: called with the number of steps taken and the last one's loss.
@@ -84,11 +84,12 @@ def fit(
     Raises: KeyboardInterrupt, after Ctrl-C, with the state saved; TrainingError, when the loss is no number;
         OutputError, when the disk is full. The last state and the checkpoints are then still there.
     """
-    run = _Run(accelerator, learner, settings, trajectory, photos)
+    run = _Run(accelerator, learner, settings, trajectory, seen)
     if resume:
         run.load()
         accelerator.wait_for_everyone()  # nobody saves before all have loaded
     with _says_how_to_go_on(), stop_requested() as stopping:
+        run.list_kept()
         if not run.state.checkpoints and settings.keeps(0):
             run.keep()
         if settings.preview_every and run.step == 0:
@@ -130,10 +131,10 @@ class _Run:
         learner: Learner,
         settings: Settings,
         trajectory: Trajectory,
-        photos: Sequence[str],
+        seen: Mapping[str, Sequence[str]],
     ) -> None:
         self.accelerator, self.learner, self.settings = accelerator, learner, settings
-        self.start, self.photos = trajectory, photos
+        self.start, self.seen = trajectory, seen
         self.parameters = {n: p for group in learner.groups for n, p in group.parameters.items()}
         self.optimizer = accelerator.prepare(make_optimizer(learner, settings))
         self.state = State()
@@ -155,8 +156,11 @@ class _Run:
         mean = float(accelerator.reduce(total, "mean"))
         if not math.isfinite(mean):
             raise TrainingError(
-                f"The loss of step {self.step + 1} is {mean}: training has diverged. Use a smaller lr or "
-                "max_grad_norm=1.0; what was kept until here is still there."
+                f"The loss of step {self.step + 1} is {mean}: training has diverged. Use a smaller ",
+                Setting("lr"),
+                " or ",
+                Setting("max_grad_norm"),
+                "=1.0; what was kept until here is still there.",
             )
         self._move()
         self.state.losses.append(mean)
@@ -195,6 +199,11 @@ class _Run:
         self.state.checkpoints.append(asdict(checkpoint))
         if self.accelerator.is_main_process:
             self.learner.save(self.start.folder / name, self.step)
+        self.list_kept()
+
+    def list_kept(self) -> None:
+        """Write the manifest, which also says what a killed run goes on with."""
+        if self.accelerator.is_main_process:
             write_trajectory(self.trajectory())
 
     def trajectory(self) -> Trajectory:
@@ -207,10 +216,10 @@ class _Run:
         self.state.scaler = self.accelerator.scaler.state_dict() if self.accelerator.scaler else {}
         if self.accelerator.is_main_process:
             start = self.start
-            save_state(start.folder, self.state, self.settings, start.base_model, self.photos)
+            save_state(start.folder, self.state, self.settings, start.base_model, self.seen)
 
     def load(self) -> None:
-        state = load_state(self.start.folder, self.settings, self.start.base_model, self.photos)
+        state = load_state(self.start.folder, self.settings, self.start.base_model, self.seen)
         if state is None:
             return
         put_back(state, self.start.folder, self.parameters, self.optimizer)

@@ -11,13 +11,13 @@ name, and ``diagnose`` puts its checkpoints into a pipeline: all of them ask the
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from ..errors import FileFormatError
+from ..errors import FileFormatError, Setting, TrainingError
 from ..trajectory import NAME, Trajectory
-from .settings import Settings
+from .settings import MAY_CHANGE, Settings
 
-__all__ = ["METHODS", "method_of", "registered"]
+__all__ = ["METHODS", "method_of", "registered", "settings_of"]
 
 Method = TypeVar("Method", bound=type[Settings])
 METHODS: dict[str, type[Settings]] = {}
@@ -41,3 +41,31 @@ def method_of(trajectory: Trajectory) -> type[Settings]:
             "Use the version of uncollapse that wrote it, or import what registers the method."
         )
     return METHODS[trajectory.method]
+
+
+def settings_of(trajectory: Trajectory, **changes: Any) -> Settings:
+    """The settings that a training goes on with: its own, but for what may change on the way.
+
+    Args:
+        changes: others of those that have no part in what a step does: ``steps``, ``checkpoint_steps``, …
+
+    Raises: TrainingError, for a change of any other, or of what is no setting of the method;
+        FileFormatError, for settings that are missing or damaged.
+    """
+    kind, recorded, where = method_of(trajectory), trajectory.settings, trajectory.folder
+    if not recorded:
+        raise FileFormatError(f"{where / NAME}: holds no settings, so nobody knows how to go on. Train anew.")
+    for name, value in changes.items():
+        if name not in recorded:
+            raise TrainingError(f"The training in '{where}' has no ", Setting(name), ": leave it out.")
+        if name not in MAY_CHANGE and value != recorded[name]:
+            raise TrainingError(
+                f"The training in '{where}' had ",
+                Setting(name),
+                f"={recorded[name]!r}, not {value!r}. It goes on with what it had: leave it out, or start a "
+                "new one in another folder.",
+            )
+    try:
+        return kind(**{**recorded, **changes})
+    except (TypeError, AttributeError) as error:
+        raise FileFormatError(f"{where / NAME}: is damaged: its settings are no {kind.__name__}.") from error

@@ -37,13 +37,14 @@ class PhraseSettings(Settings):
     """What the methods share that learn one phrase.
 
     Args:
-        prior_weight: λ of prior preservation; 0 for none, 1 as published.
-        class_images: pictures of the class that the model draws for it.
-        semantic_preservation: μ of ClassDiffusion's loss, which holds the phrase's encoding near the class
-            word's (arXiv 2405.17532); 0 for none.
+        prior_weight: weight λ of prior preservation; 0 for none, 1 as published.
+        class_images: with ``prior_weight``, how many pictures of the class the model draws for it.
+        semantic_preservation: weight μ of ClassDiffusion's loss, which holds the phrase's encoding near the
+            class word's (arXiv 2405.17532); 0 for none.
     """
 
     level: ClassVar[Level] = "prompt"
+    needs: ClassVar[Mapping[str, str]] = {**Settings.needs, "class_images": "prior_weight"}
 
     prior_weight: float = 0.0
     class_images: int = 100

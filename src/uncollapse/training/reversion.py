@@ -38,14 +38,15 @@ class Reversion(RowSettings):
         placeholder: the relation's name, one new word: "<R>".
         class_word: what it is in plain words: "inside", "next to".
         steering: weight of the steering loss; 0 for none, 0.01 as published.
-        temperature: γ of the steering loss.
-        focus: a of the density of noise levels, 0 to 1; 0 draws all alike, 0.5 as published.
+        temperature: temperature γ of the steering loss.
+        focus: how far high noise levels come before low ones, 0 to 1; 0 draws all alike, 0.5 as published.
     """
 
     name: ClassVar[str] = "reversion"
-    summary: ClassVar[str] = "Learn a token for a relation, from photos with prompts in metadata.jsonl."
+    summary: ClassVar[str] = "Learn a token for a relation, from photos with captions."
     example: ClassVar[str] = "<R>"
     captioned: ClassVar[bool] = True
+    needs: ClassVar[Mapping[str, str]] = {**RowSettings.needs, "temperature": "steering"}
 
     steering: float = 0.01
     temperature: float = 0.07

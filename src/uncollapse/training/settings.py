@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from ..anchors import check_anchor
 from ..components import Pipeline
-from ..errors import TrainingError
+from ..errors import Setting, TrainingError
 from ..placeholders import mentions
 from .learner import Learner, Task
 
-__all__ = ["PRECISIONS", "Level", "Settings"]
+__all__ = ["MAY_CHANGE", "PRECISIONS", "Level", "Settings"]
 
 Level = Literal["token", "prompt"]
 PRECISIONS = ("no", "fp16", "bf16")
+MAY_CHANGE = {  # when a run goes on: what has no part in what a step does
+    "steps",
+    "checkpoint_steps",
+    "validation_prompt",
+    "preview_every",
+    "save_every",
+    "gradient_checkpointing",
+    "tensorboard",
+    "kohya",
+}
 AT_LEAST_ONE = ("steps", "batch_size", "gradient_accumulation", "save_every", "preview_every", "resolution")
 
 
@@ -34,6 +44,8 @@ class Settings(ABC):
         summary    what it does, in the command's one line
         example    a placeholder as it wants them, {} for the class word
         captioned  whether each photo has a prompt of its own (``captions``)
+        given_as   how ``uncollapse generate`` is given the result: "lora", "embedding", "custom_diffusion"
+        needs      settings that do nothing without another, and that one
 
     beside how it learns (``learner``) and how a checkpoint is used (``loaded``).
 
@@ -43,7 +55,7 @@ class Settings(ABC):
         steps: optimiser steps.
         batch_size: photos a step (and device, and accumulation).
         lr: learning rate, constant.
-        seed: of everything that is drawn; a step's draws depend on it and on the step's number alone.
+        seed: the seed of everything that is drawn; a step's draws depend on it and on its number alone.
         resolution: pixels of a side; None for the model's own.
         checkpoint_steps: at which steps the trajectory keeps what was learned; the last is always kept.
         validation_prompt: what previews show: the placeholder, with context, which collapse takes away.
@@ -52,8 +64,8 @@ class Settings(ABC):
         gradient_accumulation: batches whose gradients one step sums up.
         gradient_checkpointing: less memory for more time, in the denoiser.
         mixed_precision: "no", "fp16" or "bf16"; what is learned stays in float32.
-        max_grad_norm: gradients longer than this are shortened to it; None for none.
-        min_snr: γ, the ceiling of the weight that a noise level's SNR gives it (arXiv 2303.09556); None for
+        max_grad_norm: the length to which longer gradients are shortened; None for any length.
+        min_snr: the ceiling γ of the weight that a noise level's SNR gives it (arXiv 2303.09556); None for
             equal weights.
         optimizer: a class of ``torch.optim``, or another by its full name: "bitsandbytes.optim.AdamW8bit".
         tensorboard: log loss and speed for TensorBoard.
@@ -66,6 +78,11 @@ class Settings(ABC):
     summary: ClassVar[str]
     example: ClassVar[str] = "<my-{}>"
     captioned: ClassVar[bool] = False
+    given_as: ClassVar[str] = "lora"
+    needs: ClassVar[Mapping[str, str]] = {
+        "preview_every": "validation_prompt",
+        "validation_prompt": "preview_every",
+    }
 
     placeholder: str
     class_word: str
@@ -105,8 +122,10 @@ class Settings(ABC):
             raise self.refused("checkpoint_steps", f"step {outside[0]} is not between 0 and {self.steps}")
         if self.validation_prompt and not mentions(self.validation_prompt, self.concept):
             raise self.refused("validation_prompt", f"it must mention {self.concept!r}")
-        if self.preview_every and not self.validation_prompt:
-            raise self.refused("preview_every", "previews need a validation_prompt")
+        usual = {each.name: each.default for each in fields(self)}
+        for name, needed in self.needs.items():
+            if getattr(self, name) != usual[name] and not getattr(self, needed):
+                raise self.refused(name, "without ", Setting(needed), " it changes nothing")
 
     @property
     def concept(self) -> str:
@@ -144,6 +163,7 @@ class Settings(ABC):
         """All of them, as the trajectory's manifest holds them."""
         return {**asdict(self), "checkpoint_steps": list(self.checkpoint_steps)}
 
-    def refused(self, name: str, why: str) -> TrainingError:
-        """The error for a setting that cannot be as it is."""
-        return TrainingError(f"{type(self).__name__}({name}={getattr(self, name)!r}): {why}.")
+    def refused(self, name: str, *why: str) -> TrainingError:
+        """The error for a setting that cannot be as it is, for a reason in one piece or several."""
+        value = getattr(self, name)
+        return TrainingError(f"{type(self).__name__}(): ", Setting(name), f"={value!r}: ", *why, ".")

@@ -16,25 +16,14 @@ from typing import Any
 import torch
 
 from ..admission import check_tensors, torch_from
-from ..errors import FileFormatError, TrainingError, UncollapseWarning
+from ..errors import FileFormatError, Setting, TrainingError, UncollapseWarning
 from ..output import save_torch
 from ..trajectory import Checkpoint
-from .settings import Settings
+from .settings import MAY_CHANGE, Settings
 
 __all__ = ["STATE", "State", "load_state", "put_back", "save_state"]
 
 STATE = "state.pt"
-PHOTOS = "photos"
-MAY_CHANGE = {  # when a run goes on: what has no part in what a step does
-    "steps",
-    "checkpoint_steps",
-    "validation_prompt",
-    "preview_every",
-    "save_every",
-    "gradient_checkpointing",
-    "tensorboard",
-    "kohya",
-}
 
 
 @dataclass
@@ -62,21 +51,24 @@ class State:
 
 
 def save_state(
-    folder: Path, state: State, settings: Settings, base_model: str, photos: Sequence[str] = ()
+    folder: Path, state: State, settings: Settings, base_model: str, seen: Mapping[str, Sequence[str]]
 ) -> None:
     """Raises: OutputError; the state before is then still there."""
-    data = {**vars(state), "run": {**_run(settings, base_model), PHOTOS: list(photos)}}
-    save_torch(data, folder / STATE)
+    what = {name: list(each) for name, each in seen.items()}
+    save_torch({**vars(state), "run": {**_run(settings, base_model), **what}}, folder / STATE)
 
 
-def load_state(folder: Path, settings: Settings, base_model: str, photos: Sequence[str] = ()) -> State | None:
+def load_state(
+    folder: Path, settings: Settings, base_model: str, seen: Mapping[str, Sequence[str]]
+) -> State | None:
     """The state that a run with these settings left; None where it left none.
 
     Args:
-        photos: the checksums of those that it learns from. A state of earlier versions does not have them,
-            and is taken with a warning.
+        seen: what it learns from: the checksums of the "photos", their "captions" where it reads any. A state
+            of earlier versions does not have them, and is taken with a warning.
 
-    Raises: FileFormatError, when it is damaged; TrainingError, when other settings or photos made it.
+    Raises: FileFormatError, when it is damaged; TrainingError, when other settings, photos or captions made
+        it.
     """
     path = folder / STATE
     if not path.exists():
@@ -92,28 +84,29 @@ def load_state(folder: Path, settings: Settings, base_model: str, photos: Sequen
     for name, value in _run(settings, base_model).items():
         if before.get(name) != value:
             raise TrainingError(
-                f"The training in '{folder}' had {name}={before.get(name)!r}, not {value!r}. Resume it with "
-                "what it had, or start a new one in another folder."
+                f"The training in '{folder}' had ",
+                Setting(name) if hasattr(settings, name) else name,
+                f"={before.get(name)!r}, not {value!r}. Resume it with what it had, or start a new one in "
+                "another folder.",
             )
-    _check_photos(folder, before, photos)
+    for what, now in seen.items():
+        _check_seen(folder, what, before.get(what), list(now))
     return state
 
 
-def _check_photos(folder: Path, before: Mapping[str, Any], photos: Sequence[str]) -> None:
-    learned = before.get(PHOTOS)
-    if learned is None:
+def _check_seen(folder: Path, what: str, before: Any, now: list[str]) -> None:
+    if before is None:
         warnings.warn(
-            f"The training in '{folder}' does not say which photos it has learned from, so nobody knows "
+            f"The training in '{folder}' does not say which {what} it has learned from, so nobody knows "
             "whether it goes on with the same. Make sure that they are.",
             UncollapseWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    elif learned != list(photos):
-        other = len(set(photos) - set(learned))
+    elif before != now:
         raise TrainingError(
-            f"The training in '{folder}' has learned from {len(learned)} photos, and here are {len(photos)}, "
-            f"{other} of them new to it. Resume it with those that it had, or start a new one in another "
-            "folder."
+            f"The training in '{folder}' has learned from {len(before)} {what}, and here are {len(now)}, "
+            f"{len(set(now) - set(before))} of them new to it. Resume it with those that it had, or start a "
+            "new one in another folder."
         )
 
 

@@ -56,14 +56,23 @@ def train(
     _check_method(settings)
     _check_folder(folder, resume)
     family = family_of(pipe)
+    _check_resolution(pipe, settings)
     pictures = read_photos(photos, settings.resolution or family.resolution)
     captions = read_captions(photos, settings.placeholder) if settings.captioned else []
     base_model = str(base_model or pipe.name_or_path or type(pipe).__name__)
     accelerator = make_accelerator(settings, family.device, folder)
     accelerator.wait_for_everyone()  # nobody writes before all have looked
     start = Trajectory(
-        folder, settings.name, settings.concept, settings.class_word, base_model, settings=settings.recorded()
+        folder,
+        settings.name,
+        settings.concept,
+        settings.class_word,
+        base_model,
+        settings=settings.recorded(),
+        photos=str(Path(photos).absolute()),
+        dtype=str(family.denoiser.dtype).removeprefix("torch."),
     )
+    seen = {"photos": checksums(photos)} | ({"captions": captions} if settings.captioned else {})
     metadata = {"class_word": settings.class_word, "base_model": base_model}
     with _frozen(family, settings), torch.random.fork_rng():
         torch.manual_seed(settings.seed)
@@ -74,7 +83,7 @@ def train(
                 learner,
                 settings,
                 start,
-                photos=checksums(photos),
+                seen=seen,
                 resume=resume,
                 preview=lambda step: draw_preview(pipe, settings, folder, step),
                 on_step=on_step,
@@ -91,6 +100,12 @@ def _check_method(settings: Settings) -> None:
             f"train(): {type(settings).__name__} is no registered method, so what it writes could not be "
             f"read. Write @registered above it, or take one of {', '.join(METHODS)}."
         )
+
+
+def _check_resolution(pipe: Pipeline, settings: Settings) -> None:
+    unit = getattr(pipe, "vae_scale_factor", 1)
+    if settings.resolution and settings.resolution % unit:
+        raise settings.refused("resolution", f"this model sees multiples of {unit} pixels only")
 
 
 def _check_folder(folder: Path, resume: bool) -> None:
