@@ -2,17 +2,36 @@
 
 import pytest
 import torch
+from diffusers import DDIMScheduler
+from matplotlib.figure import Figure
+from PIL import Image
 
-from toys.figures import arranged
 from toys.pipelines import WIDTH, make_pipeline
 from uncollapse.learned_embeds import LearnedEmbedding, write
 
 
 @pytest.fixture(autouse=True)
-def figures_are_not_arranged():
-    """They are in tests/diagnosis, where every kind is drawn."""
-    with arranged(0):
-        yield
+def figures_are_blank(monkeypatch):
+    """They are drawn in tests/diagnosis, every kind of them."""
+
+    def save(figure, file, format, **how):
+        if format == "svg":
+            file.write(b"<svg/>")
+        else:
+            Image.new("RGB", (1, 1)).save(file, format)
+
+    monkeypatch.setattr(Figure, "savefig", save)
+
+
+@pytest.fixture(autouse=True)
+def pictures_take_few_steps(monkeypatch):
+    """Whatever an example asks for, or leaves to the pipeline: what it draws is not looked at."""
+    set_timesteps = DDIMScheduler.set_timesteps
+    monkeypatch.setattr(
+        DDIMScheduler,
+        "set_timesteps",
+        lambda self, steps, *args, **more: set_timesteps(self, min(steps, 2), *args, **more),
+    )
 
 
 @pytest.fixture
