@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo miniature test lint format wheel lower-bounds clean
+.PHONY: demo miniature test lint format docs wheel lower-bounds clean
 
 demo: $(STAMP)          ## see the collapse and the cure: outputs/demo/report.html
 	$(BIN)/uncollapse demo $(ARGS)
@@ -24,6 +24,9 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/.docs     ## the site, strictly and without a network: outputs/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build $(ARGS)
+
 wheel: $(STAMP)         ## what is published, into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist $(ARGS) .
 
@@ -37,6 +40,10 @@ $(STAMP): pyproject.toml constraints.txt
 	# For CLIP's vocabulary, which tests of word pairing read; its models would want torchvision.
 	$(BIN)/python -m pip install --quiet --no-deps "open_clip_torch==3.3.0"
 	touch $(STAMP)
+
+$(VENV)/.docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[docs]"
+	touch $@
 
 clean:
 	rm -rf $(VENV) outputs dist build .pytest_cache .ruff_cache .mypy_cache .hypothesis

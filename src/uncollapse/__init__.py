@@ -2,10 +2,10 @@
 
     import uncollapse as uc
 
-    with uc.apply(pipe, "sks dog", anchor="dog", alpha=0.2):    # a diffusers pipeline; undone on exit
+    with uc.apply(pipe, "sks dog", anchor="dog", alpha=0.6, beta=1.0):    # undone on exit
         image = pipe("a photo of sks dog in the grand canyon").images[0]
 
-    uc.adjust(prompt_embeds, anchor_embeds, alpha=0.2, beta=1.0)    # tensors from anywhere
+    uc.adjust(prompt_embeds, anchor_embeds, alpha=0.6, beta=1.0)    # tensors from anywhere
 
 Importing this loads torch and nothing heavier. Source of the method: arXiv:2506.22685.
 """

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from diffusers import DDIMScheduler
 
 from toys.figures import sketched
 from toys.pipelines import WIDTH, make_pipeline
@@ -13,6 +14,17 @@ def figures_are_sketched():
     """They are drawn in tests/diagnosis, every kind of them."""
     with sketched():
         yield
+
+
+@pytest.fixture(autouse=True)
+def pictures_take_few_steps(monkeypatch):
+    """Whatever an example asks for, or leaves to the pipeline: what it draws is not looked at."""
+    set_timesteps = DDIMScheduler.set_timesteps
+    monkeypatch.setattr(
+        DDIMScheduler,
+        "set_timesteps",
+        lambda self, steps, *args, **more: set_timesteps(self, min(steps, 2), *args, **more),
+    )
 
 
 @pytest.fixture

@@ -22,17 +22,16 @@ from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer, PreTrainedMode
 from uncollapse.output import save_safetensors
 from uncollapse.training import train
 
-from . import autoencoder, clip, denoiser, judge, quality
+from . import autoencoder, clip, denoiser, judge
 from .card import write_card
 from .concepts import DATA
 from .device import best_device
 from .loop import Round
+from .measure import PROMPTS, RENDERS, measured
 from .miniature import Miniature
-from .pixels import to_tensor
-from .pool import held_out_scene, load_pool, training_captions, training_chances, training_foreground
+from .pool import load_pool, training_captions, training_chances, training_foreground
 from .recipes import RECIPES, save_photos
 from .tokenizer import train_tokenizer
-from .world import render
 
 PICTURES = 32768
 EMBEDDED = "dog"
@@ -43,7 +42,7 @@ def _shortened(plan: Round, fraction: float) -> Round:
 
 
 class Build:
-    """The stages, each made of the ones before it; ``fraction`` shortens all training."""
+    """The stages, each made of the ones before it; ``fraction`` shortens all training and measuring."""
 
     def __init__(self, work: Path, data: Path, fraction: float = 1.0, pictures: int = PICTURES) -> None:
         self.work, self.data, self.fraction, self.pictures = work, data, fraction, pictures
@@ -169,25 +168,11 @@ class Build:
         result.parent.mkdir(parents=True, exist_ok=True)
         _save_half(folder / file, result)
 
-    def figures(self) -> dict[str, object]:
+    def figures(self) -> dict[str, Any]:
         """Measure what is in the package data."""
-        clip_model, tokenizer = self.made.clip()
-        reader, pipe = self.made.judge(), self.made.pipeline()
-        renders = to_tensor([render(held_out_scene(20_000 + i)) for i in range(256)])
-        return {
-            "judge accuracy on 2,000 held-out renders": judge.accuracy(reader),
-            "CLIP retrieval in batches of 64 held-out pairs": {
-                "complete captions": clip.retrieval(clip_model, tokenizer, complete=True),
-                "captions as in training": clip.retrieval(clip_model, tokenizer, complete=False),
-            },
-            "autoencoder PSNR on 256 held-out renders, dB": autoencoder.psnr(pipe.vae, renders),
-            "composition on 200 held-out prompts": quality.composition(pipe.to(best_device()), reader),
-            "seconds for eight pictures on the CPU": quality.seconds_for_eight(pipe.to("cpu")),
-            "package data, MB": sum(f.stat().st_size for f in self.data.rglob("*") if f.is_file()) / 1e6,
-            "training minutes": {
-                name: round(log[-1]["seconds"] / 60, 1) for name, log in self.logs().items()
-            },
-        }
+        asked = (max(8, round(whole * self.fraction)) for whole in (PROMPTS, RENDERS))
+        minutes = {name: round(log[-1]["seconds"] / 60, 1) for name, log in self.logs().items()}
+        return {**measured(self.made, *asked), "training minutes": minutes}
 
     def logs(self) -> dict[str, list[dict[str, Any]]]:
         """What `fit` logged of each part: the settings, then the course."""
@@ -228,7 +213,7 @@ def _drop_derived(config: Path) -> None:
 def main(
     work: Annotated[Path, typer.Option(help="Where stages keep their results.")] = Path("miniature-build"),
     data: Annotated[Path, typer.Option(help="Where the package data goes.")] = DATA,
-    fraction: Annotated[float, typer.Option(help="Shorten all training, for trying the build out.")] = 1.0,
+    fraction: Annotated[float, typer.Option(help="Shorten all training and measuring, for a trial.")] = 1.0,
     pictures: Annotated[int, typer.Option(help="Training pictures to render.")] = PICTURES,
     threads: Annotated[int | None, typer.Option(help="CPU threads; all by default.")] = None,
 ) -> None:

@@ -22,7 +22,7 @@ def _latents(pipe: StableDiffusionPipeline, seeds: list[int]) -> torch.Tensor:
 def composition(
     pipe: StableDiffusionPipeline, judge: Judge, prompts: int = 200, batch: int = 25
 ) -> dict[str, float]:
-    """Share of pictures that show each thing, among those asked for it."""
+    """Share of pictures that show each thing, among those asked for it; of each that any was asked for."""
     hits: dict[str, list[bool]] = {
         n: [] for n in ("subject", "colour", "place", "accessory", "style", "second")
     }
@@ -40,7 +40,7 @@ def composition(
                 plain_colour = scene.pattern is None and scene.style not in ("sketch", "blueprint")
                 if getattr(scene, name) is not None and (name != "colour" or plain_colour):
                     marks.append(getattr(reading, name) == getattr(scene, name))
-    return {name: sum(marks) / len(marks) for name, marks in hits.items()}
+    return {name: sum(marks) / len(marks) for name, marks in hits.items() if marks}
 
 
 def seconds_for_eight(pipe: StableDiffusionPipeline) -> float:
