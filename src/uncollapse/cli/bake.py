@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,7 +20,7 @@ from ..reports.table import Cell, Table
 from ..subjects import located, suggested_anchor
 from ..vocabulary.tables import load_vocabularies
 from . import options as o
-from .console import command, print_json, progress, say, stdout, stopped
+from .console import INTERRUPTED, command, print_json, progress, say, stdout
 from .folders import INCOMPLETE, is_plain_picture, summary
 from .tables import print_table
 
@@ -132,7 +134,9 @@ def _go_through(outcomes: Iterator[Outcome], what: str, source: Path, output: Pa
         stdout().print(summary((each.word for each in told), len(found) - len(told)), soft_wrap=True)
         stdout().print(output, markup=False, soft_wrap=True)
     if not done:
-        raise stopped(f"{len(found)} of {count} files are done", as_called=True)
+        again = shlex.join(["uncollapse", *sys.argv[1:]])
+        say([f"Stopped; {len(found)} of {count} files are done. Go on with:", again])
+        raise typer.Exit(INTERRUPTED)
     if any(each.word in ("failed", "refused") for each in found):
         raise typer.Exit(INCOMPLETE)
 

@@ -81,15 +81,10 @@ def say(notes: Iterable[str | UncollapseWarning]) -> None:
             stderr().print(note, markup=False, soft_wrap=True)
 
 
-def stopped(what_is_there: str, *, as_called: bool = False) -> typer.Exit:
-    """After Ctrl-C: say what there is and how to go on, and end as a program does that Ctrl-C ended.
-
-    Args:
-        as_called: whether the command goes on without being asked to.
-    """
+def stopped(what_is_there: str) -> typer.Exit:
+    """After Ctrl-C: say what there is and how to go on, and end as a program does that Ctrl-C ended."""
     stderr().print(f"Stopped; {what_is_there}. Go on with:", markup=False, soft_wrap=True)
-    again = shlex.join(["uncollapse", *sys.argv[1:]]) if as_called else resume_command(sys.argv)
-    stderr().print(again, markup=False, soft_wrap=True)
+    stderr().print(resume_command(sys.argv), markup=False, soft_wrap=True)
     return typer.Exit(INTERRUPTED)
 
 
