@@ -1,12 +1,15 @@
 """A folder is baked file by file, each as ``bake`` does it; what is left out is told; all of it is undone."""
 
+import pickle
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from toys.adjusters import Projection
-from toys.embedding_files import ANCHORS, OUTCOMES, make_folder
+from toys.embedding_files import ANCHORS, OUTCOMES, Harmful, make_folder
 from toys.pipelines import WIDTH
+from uncollapse import baking_folders
 from uncollapse.adjustment import Adjustment
 from uncollapse.baking import bake, unbake
 from uncollapse.baking_folders import bake_folder, unbake_folder
@@ -193,6 +196,12 @@ def test_an_output_within_the_folder_is_not_gone_through(vocabularies, source):
         assert found == {"my-cat.safetensors": word}
 
 
+def test_an_output_around_the_folder_is_no_hindrance(vocabularies, source, tmp_path):
+    found = words(bake_folder(source, tmp_path, vocabularies, "cat"), source)
+    assert found == {"my-cat.safetensors": "baked"}
+    assert files(tmp_path) == {"my-cat.safetensors", "in/my-cat.safetensors"}
+
+
 def test_what_holds_for_all_is_said_before_anything_is_written(vocabularies, source, tmp_path):
     out = tmp_path / "out"
     [vocabulary] = vocabularies.values()
@@ -225,22 +234,37 @@ def test_where_the_system_refuses_it_stops(vocabularies, source, tmp_path):
     assert files(tmp_path / "out") == {"a"}
 
 
+def test_a_file_that_the_system_does_not_open_stops_nothing(vocabularies, source, tmp_path, monkeypatch):
+    write(source / "a" / "my-dog.safetensors", CAT)
+    whole = baking_folders.read_all
+
+    def read_all(file):
+        if file.stem == "my-dog":
+            raise FileFormatError(f"{file}: cannot be read.") from PermissionError()
+        return whole(file)
+
+    monkeypatch.setattr(baking_folders, "read_all", read_all)
+    found = words(bake_folder(source, tmp_path / "out", vocabularies, "cat"), source)
+    assert found == {"a/my-dog.safetensors": "failed", "my-cat.safetensors": "baked"}
+
+
 def test_unbaking_keeps_what_is_there_and_replaces_nothing(vocabularies, source, tmp_path):
     list(bake_folder(source, tmp_path / "tea", vocabularies, "cat"))
     write(tmp_path / "tea" / "plain.safetensors", CAT)
     (tmp_path / "tea" / "short.safetensors").write_bytes(b"damaged")
+    (tmp_path / "tea" / "harmful.pt").write_bytes(pickle.dumps({"<t>": Harmful()}))
     back = tmp_path / "back"
     for word in ("given back", "kept"):
         assert words(unbake_folder(tmp_path / "tea", back), tmp_path / "tea") == {
+            "harmful.pt": "not baked",
             "my-cat.safetensors": word,
             "plain.safetensors": "not baked",
             "short.safetensors": "failed",
         }
     (back / "my-cat.safetensors").write_bytes(b"something else")
-    first, *_ = unbake_folder(tmp_path / "tea", back)
-    assert first.word == "refused"
-    first, *_ = unbake_folder(tmp_path / "tea", back, overwrite=True)
-    assert first.word == "given back"
+    assert words(unbake_folder(tmp_path / "tea", back), tmp_path / "tea")["my-cat.safetensors"] == "refused"
+    replaced = words(unbake_folder(tmp_path / "tea", back, overwrite=True), tmp_path / "tea")
+    assert replaced["my-cat.safetensors"] == "given back"
     assert (back / "my-cat.safetensors").read_bytes() == (source / "my-cat.safetensors").read_bytes()
 
 

@@ -78,10 +78,10 @@ def files_to_bake(source: Path, output: Path) -> list[Path]:
 
     Raises: FileFormatError, where there are none.
     """
-    within = output.resolve() != source.resolve()
-    files = [
-        each for each in files_in(source) if not (within and each.resolve().is_relative_to(output.resolve()))
-    ]
+    here, there = source.resolve(), output.resolve()
+    files = files_in(source)
+    if there != here and there.is_relative_to(here):
+        files = [each for each in files if not each.resolve().is_relative_to(there)]
     if not files:
         raise FileFormatError(f"{source}: a folder without an embedding file. Give one that holds some.")
     return files
@@ -185,7 +185,7 @@ def _each(files: list[Path], treat: Callable[[Path], Outcome]) -> Iterator[Outco
         except ForeignFileError as error:
             yield Outcome(file, "foreign", notes=(Note(*error.parts),))
         except UncollapseError as error:
-            if isinstance(error.__cause__, OSError):  # a full disk is full for the next one too
+            if isinstance(error, OutputError) and isinstance(error.__cause__, OSError):  # such as a full disk
                 raise
             yield Outcome(file, "failed", notes=(Note(*error.parts),))
 
@@ -294,6 +294,8 @@ def _placed(
 
 
 def _given_back(file: Path, output: Path, places: _Places) -> Outcome:
+    if file.suffix != BAKED:
+        return Outcome(file, "not baked")
     try:
         data, suffix = source_of(file)
     except ForeignFileError:

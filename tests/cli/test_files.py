@@ -210,6 +210,9 @@ def test_exit_codes_of_folders(files, tmp_path):
     assert "another folder with --output, or --overwrite" in refused.stderr
     same = of_folder(files, tmp_path / "in", "--anchor", "cat", "-o", tmp_path / "in")
     check_refused(same, "is the folder that the files are in")
+    (tmp_path / "out" / "my-cat.safetensors").rename(tmp_path / "out" / "learned_embeds.safetensors")
+    assert run("unbake", tmp_path / "out", "-o", tmp_path / "back.safetensors").exit_code == 0
+    assert (tmp_path / "back.safetensors").read_bytes() == (tmp_path / "in/my-cat.safetensors").read_bytes()
     to_file = of_folder(files, tmp_path / "in", "-o", tmp_path / "one.safetensors")
     check_refused(to_file, "A folder of them is baked to a folder: name one with --output.")
 

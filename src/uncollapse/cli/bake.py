@@ -12,9 +12,10 @@ import typer
 
 from .. import baking
 from ..adjustment import ALPHA, Adjustment
-from ..admission import json_from, text_from
-from ..baking_folders import BAKED, GIVEN, Outcome, bake_folder, files_to_bake, unbake_folder
+from ..admission import json_from, reason, text_from
+from ..baking_folders import GIVEN, Outcome, bake_folder, files_to_bake, unbake_folder
 from ..errors import AnchorError, FileFormatError, Setting, UncollapseWarning
+from ..learned_embeds.reading import SUFFIXES
 from ..reports.table import Cell, Table
 from ..subjects import located, suggested_anchor
 from ..vocabulary.tables import load_vocabularies
@@ -81,7 +82,7 @@ def bake(
 @command
 def unbake(file: o.File, output: o.OutputFile, overwrite: o.Overwrite = False, json: o.Json = False) -> None:
     """Give back the file that was baked, byte for byte; of a folder, all that were."""
-    if file.is_dir():
+    if _is_of_folder(file, output):
         _go_through(unbake_folder(file, output, overwrite=overwrite), "Unbaking", file, output, json)
         return
     written = baking.unbake(file, output, overwrite=overwrite)
@@ -92,8 +93,8 @@ def unbake(file: o.File, output: o.OutputFile, overwrite: o.Overwrite = False, j
 
 
 def _is_of_folder(file: Path, output: Path) -> bool:
-    """A folder that holds one concept is baked to a file, any other to a folder."""
-    return file.is_dir() and output.suffix != BAKED
+    """Whether many files are meant: a folder with one concept in it goes to a file, any other to a folder."""
+    return file.is_dir() and output.suffix.lower() not in SUFFIXES
 
 
 def _anchors_in(file: Path | None) -> Mapping[str, str]:
@@ -102,7 +103,7 @@ def _anchors_in(file: Path | None) -> Mapping[str, str]:
     try:
         found = json_from(text_from(file))
     except (OSError, ValueError) as error:
-        raise FileFormatError(f"{file}: cannot be read as JSON: {error}.") from error
+        raise FileFormatError(f"{file}: cannot be read as JSON: {reason(error)}") from error
     if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
         raise FileFormatError(f'{file}: is no list of anchors. Write {{"pets/tom.pt": "cat"}}.')
     return found
