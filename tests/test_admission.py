@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from safetensors.torch import save_file
 
 from toys.embedding_files import A1111, ROWS, Harmful, as_json
-from uncollapse.admission import check_tensors, is_there, json_from, reason, text_from, torch_from
+from uncollapse.admission import check_tensors, is_there, json_from, reason, text_from, torch_from, unwrapped
 from uncollapse.errors import EmbeddingError, FileFormatError, ForeignFileError
 from uncollapse.learned_embeds import LearnedEmbedding, read, read_all
 
@@ -216,3 +216,12 @@ def test_ordinary_torch_files_pass_old_ones_too(tmp_path):
             found = torch_from(tmp_path / name, mmap)
             check_tensors(found, tmp_path / name)
             assert torch.equal(found["a"], entries["a"])
+
+
+def test_weights_are_taken_out_of_what_trainers_wrap_them_in():
+    weights = {"a": FEW}
+    assert unwrapped(weights) is weights
+    assert unwrapped({"epoch": 3, "state_dict": {"state_dict": weights}}) is weights
+    itself = {}
+    itself["state_dict"] = itself
+    assert unwrapped(itself) is itself

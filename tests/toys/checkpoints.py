@@ -22,18 +22,22 @@ SCHEDULE = {
 }
 
 
-def sd1() -> diffusers.StableDiffusionPipeline:
+def sd1(**unet) -> diffusers.StableDiffusionPipeline:
     scheduler = diffusers.PNDMScheduler(**SCHEDULE, skip_prk_steps=True, set_alpha_to_one=False)
     tokenizer = new_tokenizer()
-    unet = _unet(
-        (32, 32, 64, 64),  # as many levels and layers as the real one: blocks are numbered to 11
-        64,
-        attention_head_dim=8,
+    usual = {"widths": (32, 64), "context": 64, "attention_head_dim": 8}
+    return _one_encoder(tokenizer, _text(tokenizer, 64, act="quick_gelu"), _unet(**usual | unet), scheduler)
+
+
+def sd1_of_all_blocks() -> diffusers.StableDiffusionPipeline:
+    """As many levels and layers as the real one has, numbered to 11."""
+    attend = ("CrossAttnDownBlock2D",) * 3, ("CrossAttnUpBlock2D",) * 3
+    return sd1(
+        widths=(32, 32, 64, 64),
         layers_per_block=2,
-        down_block_types=(*("CrossAttnDownBlock2D",) * 3, "DownBlock2D"),
-        up_block_types=("UpBlock2D", *("CrossAttnUpBlock2D",) * 3),
+        down_block_types=(*attend[0], "DownBlock2D"),
+        up_block_types=("UpBlock2D", *attend[1]),
     )
-    return _one_encoder(tokenizer, _text(tokenizer, 64, act="quick_gelu"), unet, scheduler)
 
 
 def sd2(prediction: str = "epsilon") -> diffusers.StableDiffusionPipeline:
@@ -79,7 +83,12 @@ def new_tokenizer():
     return clip_tokenizer.__wrapped__()  # what it caches is everyone's
 
 
-MAKES = {"Stable Diffusion 1": sd1, "Stable Diffusion 2": sd2, "Stable Diffusion XL": sdxl}
+MAKES = {
+    "Stable Diffusion 1": sd1,
+    "Stable Diffusion 1, all blocks": sd1_of_all_blocks,
+    "Stable Diffusion 2": sd2,
+    "Stable Diffusion XL": sdxl,
+}
 
 
 def _one_encoder(tokenizer, text_encoder, unet, scheduler):
