@@ -29,6 +29,18 @@ def test_what_has_no_room_is_folded_and_not_cut(capsys, monkeypatch):
     assert sum(line.count("x") for line in lines) == 60
 
 
+def test_no_name_is_broken(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    head = ["file", "placeholder", "anchor", "verdict", "vectors", "× anchor's norm", "lowest cosine"]
+    row = ["cat.safetensors", "<my-cat>", "big cat", "dominating", 75, 1.2, 0.33]
+    long = ["my-embedding-of-one-particular-cat.safetensors", *row[1:]]
+    for each in (row, long):
+        lines = printed(capsys, Table("", head, [each, row]))
+        assert all(len(line) <= 80 for line in lines)
+        assert all(any(str(word) in line for line in lines) for word in (each[0], *row[1:4], *head[:5]))
+    assert any(line.split() == ["verdict", "dominating"] for line in lines)
+
+
 def test_files_are_listed_with_what_they_are(capsys, tmp_path):
     print_files({"contact_sheet": tmp_path / "a.png"}, 14)
     assert capsys.readouterr().out == f"contact sheet  {tmp_path / 'a.png'}\n"

@@ -148,7 +148,7 @@ def progress(
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            bar.update(task, completed=done, description=visible(doing(done)))
+            bar.update(task, completed=done, description=visible(doing(done)), refresh=True)
 
         yield advance
 

@@ -94,7 +94,7 @@ def run(
     pipe = quiet_pipeline(model, device=device, dtype=dtype or torch.float32)
     _, base_model = located(model)
     try:
-        with _progress(settings.steps) as on_step:
+        with training_bar(settings.steps) as on_step:
             trajectory = train_concept(
                 pipe, photos, output, settings, resume=resume, base_model=base_model, on_step=on_step
             )
@@ -136,11 +136,11 @@ def _unclear(text: str) -> TrainingError:
 
 
 @contextmanager
-def _progress(steps: int) -> Iterator[Callable[[int, float], None]]:
+def training_bar(steps: int) -> Iterator[Callable[[int, float], None]]:
     """A bar on stderr: steps, the mean loss beside that of the first steps, speed, time left."""
     columns = (
-        TextColumn("Training"),
-        BarColumn(bar_width=16),
+        TextColumn("Step"),
+        BarColumn(bar_width=10),
         MofNCompleteColumn(),
         TextColumn("{task.description}"),
         TimeRemainingColumn(),
@@ -169,7 +169,7 @@ def _told(losses: list[float]) -> str:
     def mean(some: list[float]) -> float:
         return sum(some) / len(some)
 
-    began = f" (began at {mean(losses[:FIRST]):.3f})" if len(losses) > FIRST else ""
+    began = f" (from {mean(losses[:FIRST]):.3f})" if len(losses) > FIRST else ""
     return f"loss {mean(losses[-FIRST:]):.3f}{began}"
 
 
