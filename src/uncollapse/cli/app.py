@@ -15,6 +15,7 @@ from .generate import generate
 from .inspect import inspect
 from .registered import with_registered
 from .train import train_app
+from .tune import tune
 
 __all__ = ["make_app"]
 
@@ -22,6 +23,7 @@ CONTENTS: dict[Callable[..., None], str] = {  # in a line each
     demo: "See a personalised model that has collapsed, and the cure.",
     generate: "Draw a personalised concept, adjusted.",
     inspect: "Show what embedding files hold.",
+    tune: "Find the adjustment that serves a concept best.",
     diagnose: "Measure what a concept does to the rest of the prompt.",
     bake: "Write the adjustment into an embedding file.",
     unbake: "Give back the file that was baked.",

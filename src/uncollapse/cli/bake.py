@@ -11,13 +11,15 @@ from typing import Any
 import typer
 
 from .. import baking
+from ..adjusters import Adjuster
 from ..adjustment import ALPHA, Adjustment
 from ..admission import json_from, reason, text_from
 from ..baking_folders import GIVEN, Outcome, bake_folder, files_to_bake, unbake_folder
-from ..errors import AnchorError, FileFormatError, Setting, UncollapseWarning
+from ..errors import AdjustmentError, AnchorError, FileFormatError, Setting, UncollapseWarning
 from ..learned_embeds.reading import SUFFIXES
 from ..reports.table import Cell, Table
 from ..subjects import located, suggested_anchor
+from ..tuning import read_preset
 from ..vocabulary.tables import load_vocabularies
 from . import options as o
 from .console import command, print_json, progress, say, stdout, stopped
@@ -35,6 +37,7 @@ def bake(
     alpha: o.Alpha = ALPHA,
     beta: o.Beta = None,
     norm_blend: o.NormBlend = None,
+    preset: o.PresetFile = None,
     tokenizer: o.Tokenizer = None,
     stack: o.Stack = False,
     overwrite: o.Overwrite = False,
@@ -48,7 +51,9 @@ def bake(
     Of a folder the files that have drifted are baked, under their own names; the same command goes on where
     one was stopped, and exit code 1 says that single files could not be baked.
     """
-    adjustment = Adjustment(alpha, o.norm_rule(beta, norm_blend), norm_blend)
+    adjuster: Adjuster = Adjustment(alpha, o.norm_rule(beta, norm_blend), norm_blend)
+    if preset:
+        adjuster, anchor = _of_preset(preset, adjuster, anchor)
     of_folder = _is_of_folder(file, output)
     if not of_folder:
         file = baking.one_file(file)
@@ -64,14 +69,14 @@ def bake(
     vocabularies = load_vocabularies([located(each)[0] for each in model], tokenizer or ())
     if of_folder:
         outcomes = bake_folder(
-            file, output, vocabularies, anchor, adjustment, anchors=named, overwrite=overwrite, stack=stack
+            file, output, vocabularies, anchor, adjuster, anchors=named, overwrite=overwrite, stack=stack
         )
         _go_through(outcomes, "Baking", file, output, json)
         return
     if anchor is None:
         anchor, notes = suggested_anchor(file, vocabularies, by_chance=False)
         say(notes)
-    rows = baking.bake(file, output, vocabularies, anchor, adjustment, overwrite=overwrite, stack=stack)
+    rows = baking.bake(file, output, vocabularies, anchor, adjuster, overwrite=overwrite, stack=stack)
     if json:
         print_json({"output": str(output), "anchor": anchor, "vectors": [asdict(row) for row in rows]})
         return
@@ -90,6 +95,31 @@ def unbake(file: o.File, output: o.OutputFile, overwrite: o.Overwrite = False, j
         print_json({"output": str(written)})
         return
     stdout().print(written, markup=False, soft_wrap=True)
+
+
+def _of_preset(preset: Path, asked: Adjuster, anchor: str | None) -> tuple[Adjuster, str]:
+    """What a preset does to learned vectors, and toward which anchor.
+
+    Raises: AdjustmentError, for one that changes none, or beside settings of one's own.
+    """
+    if asked != Adjustment():
+        raise AdjustmentError(
+            Setting("preset"),
+            " says how far to move. Leave ",
+            Setting("alpha"),
+            ", ",
+            Setting("beta"),
+            " and ",
+            Setting("norm_blend"),
+            " out.",
+        )
+    chosen = read_preset(preset)
+    if chosen.adjuster is None or "token" not in chosen.adjuster.levels:
+        raise AdjustmentError(
+            f"{preset}: '{chosen.arm.name}' changes no learned vector, so no embedding file can carry it. "
+            "Draw with it: uncollapse generate … --preset."
+        )
+    return chosen.adjuster, anchor or chosen.concept.anchor
 
 
 def _is_of_folder(file: Path, output: Path) -> bool:

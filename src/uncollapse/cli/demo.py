@@ -28,7 +28,7 @@ def demo(
     miniature: str | None = None,
     prompts: Annotated[int, typer.Option(min=1, help="How many prompts.")] = 6,
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds for each prompt.")] = 3,
-    alpha: o.Alphas = ALPHAS,
+    alpha: o.Alphas = None,
     beta: Annotated[float, typer.Option(help="Norm relative to the anchor's.")] = BUNDLED_BETA,
     threads: o.Threads = None,
     json: o.Json = False,
@@ -39,7 +39,8 @@ def demo(
     with the adjustment, on the bundled miniature model. Needs no network and no GPU.
     """
     start = perf_counter()
-    arms = [BASE, PERSONALISED, *tea_arms(alpha, beta)]
+    alphas = alpha or ALPHAS
+    arms = [BASE, PERSONALISED, *tea_arms(alphas, beta)]
     check_writable(output)
     if threads:
         torch.set_num_threads(threads)
@@ -63,14 +64,14 @@ def demo(
         "model": own.miniature.title,
         "concept": f"{personal.name}, “{personal.placeholder}”",
         "anchor": personal.anchor,
-        "α": ", ".join(f"{a:g}" for a in alpha),
+        "α": ", ".join(f"{a:g}" for a in alphas),
         "β": beta,
         "seeds": ", ".join(map(str, comparison.seeds)),
         "steps": settings.num_inference_steps,
         "guidance": settings.guidance_scale,
         "command": f"uncollapse demo --concept {personal.name} --prompts {prompts} --seeds {seeds}"
         f"{f' --miniature {miniature}' if miniature else ''}"
-        f"{''.join(f' --alpha {a:g}' for a in alpha)} --beta {beta:g}",
+        f"{''.join(f' --alpha {a:g}' for a in alphas)} --beta {beta:g}",
     }
     files = save_comparison(comparison, own.photos(), run, output, after_drawing(Parts(miniature), subject))
     print_comparison(comparison, files, as_json_text=json)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..adjustment import Adjustment
-from ..comparison import PERSONALISED, Arm
+from ..comparison import Arm, typed_arm
 from ..concept import Concept
 from ..diagnosis import Contexts, Diagnosis, TrainingDiagnosis, best_kept
 from ..reports.page import NextStep
@@ -15,7 +14,7 @@ from ..training import method_of
 from ..trajectory import Trajectory
 from .typed import Typed, line, without
 
-__all__ = ["after_drawing", "after_files", "after_model", "after_training"]
+__all__ = ["after_drawing", "after_files", "after_model", "after_training", "named_parts"]
 
 AS_IT_IS = ("--alpha", "0", "--norm-blend", "0")  # which changes nothing
 EYES = {"clip": "CLIP", "references": "PHOTOS"}
@@ -64,7 +63,7 @@ def after_model(
     word = found.verdict.word if found.verdict else ""
     if word == "overlooked":
         return _training_longer(parts, concept, given)
-    drawn = [*_named(parts, concept), "--prompt", contexts.about(concept.placeholder)[0]]
+    drawn = [*named_parts(parts, concept), "--prompt", contexts.about(concept.placeholder)[0]]
     if found.verdict is None or found.verdict.advice is None:
         why = "Nothing is to be cured. " if word == "healthy" else ""
         return NextStep(f"{why}To draw with it as it is:", line("generate", *drawn, *AS_IT_IS))
@@ -98,7 +97,7 @@ def after_training(
 def after_drawing(parts: Parts, concept: Concept) -> NextStep:
     """What is wrong with what was drawn beside the base model and adjusted."""
     why = "Whether the concept drowns its context out, measured, and which strength it wants:"
-    return NextStep(why, line("diagnose", *_named(parts, concept)))
+    return NextStep(why, line("diagnose", *named_parts(parts, concept)))
 
 
 def _training_longer(parts: Parts, concept: Concept, given: Typed) -> NextStep:
@@ -127,22 +126,10 @@ def _drawing(given: Typed, seen: bool) -> NextStep:
 
 def _strength(arm: Arm) -> tuple[str, ...]:
     """The options that draw by an arm."""
-    if arm == PERSONALISED or arm.adjuster is None:
-        return AS_IT_IS
-    settings = {
-        name: value
-        for name, value in arm.adjuster.settings().items()
-        if name != "adjuster" and value is not None
-    }
-    if isinstance(arm.adjuster, Adjustment):
-        return tuple(
-            word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", f"{value:g}")
-        )
-    listed = ",".join(f"{name}={value}" for name, value in settings.items())
-    return ("--arm", f"{arm.adjuster.name}:{listed}" if listed else arm.adjuster.name)
+    return ("--arm", typed_arm(arm)) if arm.altered else AS_IT_IS
 
 
-def _named(parts: Parts, concept: Concept) -> list[str | None]:
+def named_parts(parts: Parts, concept: Concept) -> list[str | None]:
     """The parts and the concept, as every command takes them."""
     options = {
         "--lora": parts.lora,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import re
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +14,6 @@ from ..adjustment import ALPHA
 from ..comparison import (
     BASE,
     PERSONALISED,
-    Album,
     Arm,
     Comparison,
     UserPrompt,
@@ -27,20 +23,21 @@ from ..comparison import (
 )
 from ..comparison import compare as compare_arms
 from ..concept import Concept
-from ..errors import PipelineError, Setting, UncollapseWarning
+from ..errors import AdjustmentError, PipelineError, PlaceholderError, Setting, UncollapseWarning
 from ..models.generation import GenerationSettings
-from ..output import check_writable, save_png, saved_settings
+from ..output import check_writable
 from ..placeholders import mentions
 from ..subjects import Parts, Subject, assembled, measured_subject
+from ..tuning import read_preset
 from . import options as o
+from .album import PictureFolder
 from .comparing import drawing, print_comparison, save_comparison
 from .console import command, print_json, say, stdout, stopped
 from .diagnose_next import after_drawing
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    pass
 
-ALPHAS = [ALPHA]
 OUTPUT = Path("outputs/generate")
 
 
@@ -53,10 +50,12 @@ def generate(
     custom_diffusion: o.CustomDiffusion = None,
     placeholder: o.Placeholder = None,
     anchor: o.Anchor = None,
-    alpha: o.Alphas = ALPHAS,
+    alpha: o.Alphas = None,
     beta: o.Beta = None,
     norm_blend: o.NormBlend = None,
     arm: o.Arms = None,
+    preset: o.PresetFile = None,
+    anyway: o.Anyway = False,
     level: o.Level = "auto",
     anchor_encoder: o.AnchorEncoder = "base",
     negative_encoder: o.NegativeEncoder = "tuned",
@@ -80,10 +79,16 @@ def generate(
 ) -> None:
     """Generate images of a personalised concept, its embedding adjusted at test time.
 
+    Without --alpha, --arm and --preset the paper's α is taken, 0.2; of a LoRA it often changes little, and
+    uncollapse tune measures what does.
+
     With --compare: the same prompts and seeds by the base model, the personalised one and the adjusted one,
     as a contact sheet and a report. A picture that was made with other settings is never replaced.
     """
-    arms = tea_arms(alpha, o.norm_rule(beta, norm_blend), norm_blend)
+    chosen = read_preset(preset) if preset else None
+    _check_norm_rule(alpha, arm or chosen, beta, norm_blend)
+    alphas = alpha or ([] if arm or chosen else [ALPHA])
+    arms = [*([chosen.arm] if chosen else []), *tea_arms(alphas, o.norm_rule(beta, norm_blend), norm_blend)]
     arms = told_apart([*arms, *map(parse_arm, arm or ())])
     measured = measured or {}
     settings = GenerationSettings(steps, guidance, negative_prompt, height, width, batch_size)
@@ -94,9 +99,13 @@ def generate(
     if threads:
         torch.set_num_threads(threads)
     how = {"level": level, "anchor_encoder": anchor_encoder, "negative_encoder": negative_encoder}
+    if chosen:
+        placeholder, anchor, how = _as_preset(chosen.concept, placeholder, anchor, how)
     parts = Parts(model, lora, embedding, custom_diffusion)
     subject = assembled(parts, placeholder, anchor, how, device=device, dtype=dtype)
     say(subject.notes)
+    if chosen and not anyway:
+        chosen.check(subject.pipe)
     subject.pipe.set_progress_bar_config(disable=True)  # there is one of all pictures
     _check_level(subject.concept, parts)
     if compare:
@@ -106,7 +115,7 @@ def generate(
     prompts = [UserPrompt.around(subject.concept.placeholder, text) for text in prompt]
     seeds = range(seed, seed + num_images)
     run = subject.run | {"β": beta, "norm blend": norm_blend} | how | settings.given()
-    album = _Album(output, run, len(prompts), resume=resume)
+    album = PictureFolder(output, run, len(prompts), resume=resume)
     try:
         with drawing(arms, prompts, seeds) as advance:
             comparison = compare_arms(
@@ -132,6 +141,41 @@ def generate(
             comparison, subject.references, run | looked_at, output, after_drawing(parts, subject.concept)
         )
     _print(comparison, files, as_json_text=json)
+
+
+def _check_norm_rule(alpha: object, instead: object, beta: float | None, norm_blend: float | None) -> None:
+    """Raise AdjustmentError for a rule of the norm where no --alpha asks for TEA."""
+    rules = {"beta": beta, "norm_blend": norm_blend}
+    for name in (name for name, value in rules.items() if value is not None and instead and not alpha):
+        raise AdjustmentError(
+            Setting(name),
+            " goes with ",
+            Setting("alpha"),
+            ", which is not given. Say it in ",
+            Setting("arm"),
+            ", as in tea:alpha=0.6,beta=1, or leave it out.",
+        )
+
+
+def _as_preset(
+    concept: Concept, placeholder: str | None, anchor: str | None, how: Mapping[str, str]
+) -> tuple[str, str, dict[str, str]]:
+    """What a preset says of the concept.
+
+    Raises: PlaceholderError, where something else was typed.
+    """
+    usual = {"level": "auto", "anchor_encoder": "base", "negative_encoder": "tuned"}
+    typed = {"placeholder": placeholder, "anchor": anchor, **how}
+    for name, value in typed.items():
+        own = getattr(concept, name)
+        if value not in (None, usual.get(name), own):
+            raise PlaceholderError(
+                Setting(name),
+                f" is '{value}', and ",
+                Setting("preset"),
+                f" was measured with '{own}'. Leave it out.",
+            )
+    return concept.placeholder, concept.anchor, {name: getattr(concept, name) for name in how}
 
 
 def _check_effect(
@@ -195,55 +239,6 @@ def _warn_of_missing_placeholder(prompts: Sequence[str], concept: Concept) -> No
             text = f"'{prompt}' does not mention '{concept.placeholder}', so it is drawn unadjusted."
             warnings.warn(text, UncollapseWarning, stacklevel=2)
     warnings.filterwarnings("ignore", "nothing is adjusted: the prompt", UncollapseWarning)
-
-
-class _Album(Album):
-    """A PNG for each record, its settings inside; the name says prompt, arm and seed.
-
-    A picture of other settings keeps its name, and the new one gets a number.
-
-    Args:
-        prompts: how many there are; they may begin alike, so several are numbered.
-        resume: whether a picture that was made with the same settings is taken as it is.
-    """
-
-    lasting = True
-
-    def __init__(self, folder: Path, run: dict[str, object], prompts: int, *, resume: bool = False) -> None:
-        super().__init__()
-        self.folder, self.run, self.prompts, self.resume = folder, run, prompts, resume
-        self.names: set[Path] = set()
-
-    def found(self, arm: Arm, asked: str, prompt: int, seed: int) -> Path | None:
-        path = self._path(arm, asked, prompt, seed)
-        if not (self.resume and path.exists()):
-            return None
-        self.names.add(path)
-        return path
-
-    def keep(self, image: Image, arm: Arm, asked: str, prompt: int, seed: int) -> Path:
-        path = self._path(arm, asked, prompt, seed)
-        save_png(image, path, self._settings(arm, asked, seed))
-        self.names.add(path)
-        return path
-
-    def _path(self, arm: Arm, asked: str, prompt: int, seed: int) -> Path:
-        """The first of its names that is free, or holds this very picture."""
-        number = f"{prompt + 1}-" if self.prompts > 1 else ""
-        stem = f"{number}{_slug(asked)}-{_slug(arm.name)}-seed{seed}"
-        settings = json.loads(json.dumps(self._settings(arm, asked, seed)))
-        paths = (self.folder / f"{stem}{f'-{again + 1}' if again else ''}.png" for again in count())
-        free = (path for path in paths if path not in self.names)
-        return next(path for path in free if not path.exists() or saved_settings(path) == settings)
-
-    def _settings(self, arm: Arm, asked: str, seed: int) -> dict[str, object]:
-        adjustment = arm.adjuster.settings() if arm.adjuster else None
-        return self.run | {"prompt": asked, "seed": seed, "arm": arm.name, "adjustment": adjustment}
-
-
-def _slug(text: str, longest: int = 60) -> str:
-    """``text`` as part of a file name."""
-    return re.sub(r"[^\w.]+", "-", text.replace("α ", "")).strip("-.")[:longest]
 
 
 def _print(comparison: Comparison, files: dict[str, Path], *, as_json_text: bool) -> None:

@@ -46,7 +46,7 @@ def _alpha(value: object) -> float | ByRole:
 
 
 Alphas = Annotated[
-    list[Any],  # of float | ByRole, which typer does not know
+    list[Any] | None,  # of float | ByRole, which typer does not know
     typer.Option(
         parser=_alpha,
         metavar=FIGURE,
@@ -56,6 +56,12 @@ Alphas = Annotated[
 ]
 Beta = Annotated[
     float | None, typer.Option(help=f"Norm relative to the anchor's; {BETA:g}, unless --norm-blend is given.")
+]
+PresetFile = Annotated[
+    Path | None, typer.Option("--preset", help="What uncollapse tune found for this concept, preset.json.")
+]
+Anyway = Annotated[
+    bool, typer.Option("--anyway", help="Use --preset though the weights are not those it was measured with.")
 ]
 NormBlend = Annotated[
     float | None, typer.Option(help="In place of --beta: 0 keeps the learned norm, 1 takes the anchor's.")

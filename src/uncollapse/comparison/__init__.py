@@ -19,7 +19,7 @@ from .compare import compare, comparing
 from .measures import MEASURES, Given, Measure, clip_measure, declared, judge_measure, named_measures
 from .prompts import ContextPrompt, UserPrompt
 from .records import Album, Comparison, Record, Value
-from .ways import WAYS, parse_arm, way
+from .ways import WAYS, parse_arm, typed_arm, way
 
 __all__ = [
     "BASE",
@@ -44,5 +44,6 @@ __all__ = [
     "parse_arm",
     "tea_arms",
     "told_apart",
+    "typed_arm",
     "way",
 ]

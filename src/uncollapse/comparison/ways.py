@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..adjusters import ADJUSTERS, Adjuster, ByRole
@@ -19,7 +20,7 @@ from ..adjustment import Adjustment
 from ..errors import AdjustmentError
 from .arms import Arm
 
-__all__ = ["WAYS", "parse_arm", "way"]
+__all__ = ["WAYS", "parse_arm", "typed_arm", "way"]
 
 F = TypeVar("F", bound=Callable[..., Arm])
 WAYS: dict[str, Callable[..., Arm]] = {}
@@ -108,6 +109,39 @@ def parse_arm(text: str) -> Arm:
     except TypeError as error:  # one that has no usual value
         raise AdjustmentError(f"'{text}' says too little: {error}.") from error
     return made if isinstance(made, Arm) else Arm(made.label, made)
+
+
+def typed_arm(arm: Arm) -> str:
+    """What ``parse_arm`` reads as this arm, its settings spelled out.
+
+    Raises: AdjustmentError, for one that has no such name: a schedule of one's own, or several ways at once.
+
+    >>> typed_arm(parse_arm("tea:alpha=0/1/1"))
+    'tea:alpha=0/1/1,beta=1.5,norm_blend=none'
+    """
+    loras = {"text": arm.text_lora, "denoiser": arm.denoiser_lora}
+    given: dict[str, Any] = {name: scale for name, scale in loras.items() if scale != 1}
+    name = "lora"
+    if arm.adjuster is not None:
+        name = next((each for each, kind in ADJUSTERS.items() if kind is type(arm.adjuster)), "")
+        given = {
+            each: getattr(arm.adjuster, each) for each in inspect.signature(type(arm.adjuster)).parameters
+        }
+    settings = ",".join(f"{each}={_typed(value)}" for each, value in given.items())
+    text = f"{name}:{settings}" if settings else name
+    try:
+        same = replace(parse_arm(text), name=arm.name) == arm
+    except AdjustmentError:
+        same = False
+    if not same:
+        raise AdjustmentError(
+            f"'{arm.name}' has no name that a command knows, such as {', '.join(ADJUSTERS)}."
+        )
+    return text
+
+
+def _typed(value: object) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
 def _value(text: str, key: str, value: str, hint: Any) -> Any:

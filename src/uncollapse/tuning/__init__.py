@@ -2,13 +2,13 @@
 
 keep      what the user would rather keep, and what that makes of a figure for context and one for likeness
 family    the ways that are tried
-tune      trying them: the denoiser first, then pictures, more of them for those that do well
+trials    trying them: the denoiser first, then pictures, more of them for those that do well
 preset    what was found, as a file that Python and the commands read
 """
 
 from .family import family
 from .keep import Keep
 from .preset import Preset, read_preset
-from .tune import Candidate, Tuned, TuneSettings, tune, tuning
+from .trials import Candidate, Tuned, TuneSettings, tune, tuning
 
 __all__ = ["Candidate", "Keep", "Preset", "TuneSettings", "Tuned", "family", "read_preset", "tune", "tuning"]

@@ -14,7 +14,7 @@ from uncollapse.diagnosis.probe import ProbeSettings
 from uncollapse.errors import PipelineError
 from uncollapse.models.generation import GenerationSettings
 from uncollapse.tuning import Candidate, Keep, TuneSettings, family, tune, tuning
-from uncollapse.tuning.tune import _how_many, _worth_drawing
+from uncollapse.tuning.trials import _how_many, _worth_drawing
 
 DRAWING = GenerationSettings(num_inference_steps=1, guidance_scale=1.0)
 PROBE = ProbeSettings(seeds=(0,))
