@@ -300,6 +300,7 @@ def test_a_ckpt_that_holds_code_or_is_packed_is_refused(tmp_path, monkeypatch):
         for entry in plain.namelist():
             packed.writestr(entry, plain.read(entry))
     (tmp_path / "damaged.ckpt").write_bytes(b"no tensors")
+    (tmp_path / "damaged.safetensors").write_bytes(b"no tensors")
     (tmp_path / "notes.txt").write_text("no weights")
     itself = dict(WHOLE_1)
     itself["state_dict"] = itself
@@ -308,6 +309,7 @@ def test_a_ckpt_that_holds_code_or_is_packed_is_refused(tmp_path, monkeypatch):
         ("code.ckpt", "holds code, .*Give it as .safetensors"),
         ("packed.ckpt", "entries are compressed"),
         ("damaged.ckpt", "cannot be read as a model's weights"),
+        ("damaged.safetensors", "cannot be read as a model's weights: .* Download or copy it again"),
         ("notes.txt", "no file of weights. Give a .safetensors or .ckpt"),
         ("endless.ckpt", "in itself"),
     ]:
