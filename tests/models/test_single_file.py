@@ -64,6 +64,7 @@ def test_a_checkpoint_draws_as_its_pipeline_and_nothing_is_fetched(title, tmp_pa
             padded = [t(text, padding="max_length").input_ids for t in (expected, getattr(loaded, name))]
             assert padded[0] == padded[1]
             assert len(padded[1]) == 77
+    assert loaded.unet.config.upcast_attention == pipe.unet.config.upcast_attention
     expected = {key: value for key, value in pipe.scheduler.config.items() if not key.startswith("_")}
     assert {key: loaded.scheduler.config[key] for key in expected} == expected
 
