@@ -35,17 +35,18 @@ def opened(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
     if file.suffix.lower() not in SUFFIXES:
         raise FileFormatError(f"'{file}' is no file of weights. {WANTED}")
     metadata: dict[str, str] = {}
+    is_safe = file.suffix.lower() == ".safetensors"
     try:
-        if file.suffix.lower() == ".safetensors":
+        if is_safe:
             with safe_open(file, framework="pt") as safe:
                 metadata = safe.metadata() or {}
             contents: Any = load_file(file)
         else:
             contents = unwrapped(torch_from(file, mmap=True))
     except Exception as error:  # each library has its own family of errors for a damaged file
+        again = "Download or copy it again." if is_safe else AS_SAFETENSORS
         raise FileFormatError(
-            f"'{file}' cannot be read as a model's weights: {reason(error)} Give it as .safetensors; pickles "
-            "that hold code are refused on purpose."
+            f"'{file}' cannot be read as a model's weights: {reason(error)} {again}"
         ) from error
     if not isinstance(contents, dict) or not all(isinstance(key, str) for key in contents):
         raise FileFormatError(f"'{file}' holds no weights by name. {WANTED}")
@@ -57,6 +58,7 @@ def opened(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
     return contents, metadata
 
 
+AS_SAFETENSORS = "Give it as .safetensors; pickles that hold code are refused on purpose."
 WANTED = "Give a .safetensors or .ckpt checkpoint, or the folder that save_pretrained() wrote."
 
 

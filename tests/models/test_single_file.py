@@ -64,6 +64,7 @@ def test_a_checkpoint_draws_as_its_pipeline_and_nothing_is_fetched(title, tmp_pa
             padded = [t(text, padding="max_length").input_ids for t in (expected, getattr(loaded, name))]
             assert padded[0] == padded[1]
             assert len(padded[1]) == 77
+    assert loaded.unet.config.upcast_attention == pipe.unet.config.upcast_attention
     expected = {key: value for key, value in pipe.scheduler.config.items() if not key.startswith("_")}
     assert {key: loaded.scheduler.config[key] for key in expected} == expected
 
@@ -300,6 +301,7 @@ def test_a_ckpt_that_holds_code_or_is_packed_is_refused(tmp_path, monkeypatch):
         for entry in plain.namelist():
             packed.writestr(entry, plain.read(entry))
     (tmp_path / "damaged.ckpt").write_bytes(b"no tensors")
+    (tmp_path / "damaged.safetensors").write_bytes(b"no tensors")
     (tmp_path / "notes.txt").write_text("no weights")
     itself = dict(WHOLE_1)
     itself["state_dict"] = itself
@@ -308,6 +310,7 @@ def test_a_ckpt_that_holds_code_or_is_packed_is_refused(tmp_path, monkeypatch):
         ("code.ckpt", "holds code, .*Give it as .safetensors"),
         ("packed.ckpt", "entries are compressed"),
         ("damaged.ckpt", "cannot be read as a model's weights"),
+        ("damaged.safetensors", "cannot be read as a model's weights: .* Download or copy it again"),
         ("notes.txt", "no file of weights. Give a .safetensors or .ckpt"),
         ("endless.ckpt", "in itself"),
     ]:

@@ -186,7 +186,7 @@ def weights_of(unet, vae, encoder, second=None) -> dict[str, torch.Tensor]:
     entries = _renamed(unet, _unet_names(unet), RESNET, "model.diffusion_model.")
     of_vae = _renamed(vae, _vae_names(vae), [("conv_shortcut", "nin_shortcut")], "first_stage_model.")
     convolved = {k: v[:, :, None, None] for k, v in of_vae.items() if ".attn_1." in k and v.ndim == 2}
-    entries |= of_vae | convolved
+    entries |= of_vae | convolved | {"alphas_cumprod": torch.ones(1000)}
     if second is not None:
         entries |= _clip(encoder, "conditioner.embedders.0.transformer.text_model.")
         return entries | _open_clip(second, "conditioner.embedders.1.model.")
@@ -277,14 +277,19 @@ def _vae_names(vae):
 
 
 def _clip(encoder, prefix):
-    weights = {key.removeprefix("text_model."): value for key, value in encoder.state_dict().items()}
-    return {prefix + key: value for key, value in weights.items()}
+    entries = {f"{prefix}embeddings.position_ids": torch.arange(77)[None]}
+    return entries | {prefix + key: value for key, value in _of_transformers(encoder).items()}
+
+
+def _of_transformers(encoder):
+    return {key.removeprefix("text_model."): value for key, value in encoder.state_dict().items()}
 
 
 def _open_clip(encoder, prefix):
     """Queries, keys and values in one matrix, the projection the other way round."""
-    weights = _clip(encoder, "")
+    weights = _of_transformers(encoder)
     entries = {
+        "logit_scale": torch.tensor(4.6),
         "token_embedding.weight": weights.pop("embeddings.token_embedding.weight"),
         "positional_embedding": weights.pop("embeddings.position_embedding.weight"),
         "ln_final.weight": weights.pop("final_layer_norm.weight"),

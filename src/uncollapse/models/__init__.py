@@ -1,6 +1,7 @@
 """A personalised pipeline: put together from what people have, and drawn with.
 
 loading            a model, a LoRA, photos, each a path or a hub id
+single_file        a model in one file; checkpoint_kinds tells which, checkpoint_configs its sizes
 custom_diffusion   Custom Diffusion's weights and modifier tokens
 generation         prompts and seeds to images
 

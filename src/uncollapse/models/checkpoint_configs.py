@@ -122,13 +122,12 @@ def unet_config(kind: Kind, weights: Weights, prediction: str) -> Config:
             level = []
         else:
             channels = weights[f"{UNET}input_blocks.{i}.0.out_layers.3.weight"].shape[0]
-            level.append((channels, _transformers(weights, f"input_blocks.{i}")))
+            level.append((channels, _numbered(weights, f"{UNET}input_blocks.{i}.1.transformer_blocks.")))
     levels.append(level)
     if not all(levels):
         raise KeyError(f"{UNET}input_blocks")
     widths = [level[0][0] for level in levels]
     depths = [level[0][1] for level in levels]
-    middle = _transformers(weights, "middle_block")
     config: Config = {
         "sample_size": 96 if kind.prediction is None and prediction != "epsilon" else kind.latents,
         "in_channels": weights[f"{UNET}input_blocks.0.0.weight"].shape[1],
@@ -137,7 +136,7 @@ def unet_config(kind: Kind, weights: Weights, prediction: str) -> Config:
         "layers_per_block": len(levels[0]),
         "down_block_types": ["CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths],
         "up_block_types": ["CrossAttnUpBlock2D" if depth else "UpBlock2D" for depth in reversed(depths)],
-        "transformer_layers_per_block": [*(depth or 1 for depth in depths[:-1]), depths[-1] or middle],
+        "transformer_layers_per_block": [depth or 1 for depth in depths],
         "attention_head_dim": kind.heads or [max(1, width // HEAD) for width in widths],
         "cross_attention_dim": _ending(weights, "attn2.to_k.weight").shape[1],
         "use_linear_projection": _ending(weights, "1.proj_in.weight").ndim == 2,
@@ -163,10 +162,6 @@ def _ending(weights: Weights, end: str) -> Tensor:
 
 def _pooled(weights: Weights, encoder: Encoder) -> int:
     return weights[f"{encoder.prefix}text_projection"].shape[1]
-
-
-def _transformers(weights: Weights, block: str) -> int:
-    return _numbered(weights, f"{UNET}{block}.1.transformer_blocks.")
 
 
 def vae_config(kind: Kind, weights: Weights) -> Config:

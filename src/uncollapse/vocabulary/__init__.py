@@ -3,6 +3,7 @@
 tables        a model's token tables, found in whatever file of it is at hand
 words         which tokens are whole words
 tokenizers    the tokenizer that goes with a table, found and built
+clip          CLIP's own words, bundled
 inspection    the vectors of an embedding file beside the words
 suggestions   anchors for an embedding that has none
 
