@@ -294,10 +294,13 @@ def test_many_vectors_are_summed_up(files, tmp_path):
     rows = vocabulary.anchor_vector("cat").repeat(75, 1)
     rows[41] *= 50
     rows[17] = -rows[17]
-    many = write(tmp_path / "many.safetensors", LearnedEmbedding("<t>", {"text_encoder": rows}))
+    name = "<" + 500 * "t" + ">"
+    many = write(tmp_path / "many.safetensors", LearnedEmbedding(name, {"text_encoder": rows}))
     result = run("inspect", many, "--model", files / "model")
     lines = result.stdout.splitlines()
     assert max(map(len, lines[2:])) <= 80
+    assert name not in result.stdout
+    assert f" {name[:19]}… " in run("inspect", tmp_path).stdout
     shown = [line.split()[1] for line in lines if line.split()[:1] == ["text_encoder"]]
     assert len(shown) == 6
     assert {"17", "41"} <= set(shown)

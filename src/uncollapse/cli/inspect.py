@@ -23,7 +23,7 @@ from .console import command, print_json, say, stdout
 from .folders import INCOMPLETE, is_plain_picture, summary
 from .tables import print_table
 
-LONGEST = 80  # characters of a metadata value that are shown
+LONGEST, LONGEST_NAME = 80, 20  # characters of a metadata value, of a placeholder, that are shown
 SHOWN = 6  # vectors of a file
 
 
@@ -138,7 +138,7 @@ def _overview(inspected: list[Inspected], paths: Sequence[Path]) -> Table:
     names: list[list[Cell]] = []
     for each in inspected:
         file = each.file.relative_to(paths[0]) if len(paths) == 1 else each.file
-        names.append([str(file), each.embedding.placeholder, len(each.rows)])
+        names.append([str(file), _short(each.embedding.placeholder), len(each.rows)])
     if not any(each.place for each in inspected):
         norms = [max(row.norm for row in each.rows) for each in inspected]
         rows = [[*known, norm] for known, norm in zip(names, norms, strict=True)]
@@ -151,13 +151,16 @@ def _overview(inspected: list[Inspected], paths: Sequence[Path]) -> Table:
     return Table("Embeddings", [*head, "× median", "cosine", "place"], rows, align="llrrrl")
 
 
+def _short(name: str, longest: int = LONGEST_NAME) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
 def _print(each: Inspected) -> None:
     out = stdout()
     shapes = ", ".join(f"{name} {list(rows.shape)}" for name, rows in each.embedding.vectors.items())
     out.print(f"[bold]{escape(str(each.file))}[/bold]", soft_wrap=True)
-    out.print(
-        f"{each.embedding.placeholder}  {each.embedding.layout}  {shapes}", markup=False, soft_wrap=True
-    )
+    name = _short(each.embedding.placeholder, LONGEST)
+    out.print(f"{name}  {each.embedding.layout}  {shapes}", markup=False, soft_wrap=True)
     for key, value in sorted(each.embedding.metadata.items()):
         shown = value if len(value) <= LONGEST else f"{value[:LONGEST]}… ({len(value)} characters)"
         out.print(f"{key}: {shown}", style="dim", markup=False, soft_wrap=True)
