@@ -20,6 +20,7 @@ PUBLIC = [
     "Concept",
     "EmbeddingError",
     "FileFormatError",
+    "ForeignFileError",
     "Handle",
     "OutputError",
     "PipelineError",
