@@ -177,8 +177,8 @@ def _why(rows: list[InspectedRow]) -> str:
     astray = sum(row.nearest[0][1] <= (row.chance or 0) for row in rows)
     chances = " and ".join(sorted({f"{row.chance:.2f}" for row in rows}))
     return (
-        f"of {len(rows)} vector{'s' * (len(rows) > 1)} {long} longer than {LONG} % of all words, {astray} no "
-        f"nearer to any word than chance (cosine {chances})"
+        f"{long} of {len(rows)} vector{'s' * (len(rows) > 1)} longer than {LONG} % of all words, {astray} no "
+        f"nearer to any word than chance (cosine {chances})."
     )
 
 
@@ -191,16 +191,16 @@ def _telling(rows: list[InspectedRow]) -> list[InspectedRow]:
 
 
 def _table(rows: list[InspectedRow]) -> Table:
-    """A row a vector; without a vocabulary, only its norm."""
+    """A row a vector; of one encoder it is not said which, without a vocabulary there is only the norm."""
     table = Table(
         "Vectors",
         ["encoder", "vector", "norm", "× median", "percentile", "nearest words"],
         [_cells(row) for row in rows],
         align="lrrrrl",
     )
-    if any(row.nearest for row in rows):
-        return table
-    return table.columns({name: name for name in ("encoder", "vector", "norm")})
+    known = table.head if any(row.nearest for row in rows) else table.head[:3]
+    several = len({row.encoder for row in rows}) > 1
+    return table.columns({name: name for name in known if several or name != "encoder"})
 
 
 def _cells(row: InspectedRow) -> list[Cell]:
