@@ -21,6 +21,7 @@ PUBLIC = [
     "Concept",
     "EmbeddingError",
     "FileFormatError",
+    "ForeignFileError",
     "Handle",
     "OutputError",
     "PipelineError",

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import subprocess
 import sys
 
@@ -294,19 +295,23 @@ def test_many_vectors_are_summed_up(files, tmp_path):
     rows = vocabulary.anchor_vector("cat").repeat(75, 1)
     rows[41] *= 50
     rows[17] = -rows[17]
-    many = write(tmp_path / "many.safetensors", LearnedEmbedding("<t>", {"text_encoder": rows}))
+    name = "<" + 500 * "t" + ">"
+    many = write(tmp_path / "many.safetensors", LearnedEmbedding(name, {"text_encoder": rows}))
     result = run("inspect", many, "--model", files / "model")
     lines = result.stdout.splitlines()
     assert max(map(len, lines[2:])) <= 80
-    shown = [line.split()[1] for line in lines if line.split()[:1] == ["text_encoder"]]
+    assert name not in result.stdout
+    assert f" {name[:19]}… " in run("inspect", tmp_path).stdout
+    shown = [line.split()[0] for line in lines if re.match(r" +\d+ +\d+\.\d{3} ", line)]
     assert len(shown) == 6
     assert {"17", "41"} <= set(shown)
-    assert "drifted: of 75 vectors 1 longer than 99 % of all words, 1 no nearer" in " ".join(lines)
+    assert "drifted: 1 of 75 vectors longer than 99 % of all words, 1 no nearer" in " ".join(lines)
     assert "The most telling 6 of 75 vectors; --json has all." in lines
     printed = json.loads(run("inspect", many, "--model", files / "model", "--json").stdout)
     assert printed[0]["place"] == "drifted"
     assert len(printed[0]["vectors"]) == 75
-    assert len([line for line in run("inspect", many).stdout.splitlines() if "text_encoder  " in line]) == 6
+    alone = run("inspect", many).stdout.splitlines()
+    assert len([line for line in alone if re.fullmatch(r" +\d+ +\d+\.\d{3} *", line)]) == 6
 
 
 BAD = [

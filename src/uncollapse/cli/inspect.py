@@ -23,7 +23,7 @@ from .console import command, print_json, say, stdout
 from .folders import INCOMPLETE, is_plain_picture, summary
 from .tables import print_table
 
-LONGEST = 80  # characters of a metadata value that are shown
+LONGEST, LONGEST_NAME = 80, 20  # characters of a metadata value, of a placeholder, that are shown
 SHOWN = 6  # vectors of a file
 
 
@@ -139,7 +139,7 @@ def _overview(inspected: list[Inspected], paths: Sequence[Path]) -> Table:
     names: list[list[Cell]] = []
     for each in inspected:
         file = each.file.relative_to(paths[0]) if len(paths) == 1 else each.file
-        names.append([str(file), each.embedding.placeholder, len(each.rows)])
+        names.append([str(file), _short(each.embedding.placeholder), len(each.rows)])
     if not any(each.place for each in inspected):
         norms = [max(row.norm for row in each.rows) for each in inspected]
         rows = [[*known, norm] for known, norm in zip(names, norms, strict=True)]
@@ -152,13 +152,16 @@ def _overview(inspected: list[Inspected], paths: Sequence[Path]) -> Table:
     return Table("Embeddings", [*head, "× median", "cosine", "place"], rows, align="llrrrl")
 
 
+def _short(name: str, longest: int = LONGEST_NAME) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
 def _print(each: Inspected) -> None:
     out = stdout()
     shapes = ", ".join(f"{name} {list(rows.shape)}" for name, rows in each.embedding.vectors.items())
     out.print(f"[bold]{escape(str(each.file))}[/bold]", soft_wrap=True)
-    out.print(
-        f"{each.embedding.placeholder}  {each.embedding.layout}  {shapes}", markup=False, soft_wrap=True
-    )
+    name = _short(each.embedding.placeholder, LONGEST)
+    out.print(f"{name}  {each.embedding.layout}  {shapes}", markup=False, soft_wrap=True)
     for key, value in sorted(each.embedding.metadata.items()):
         shown = value if len(value) <= LONGEST else f"{value[:LONGEST]}… ({len(value)} characters)"
         out.print(f"{key}: {shown}", style="dim", markup=False, soft_wrap=True)
@@ -175,8 +178,8 @@ def _why(rows: list[InspectedRow]) -> str:
     astray = sum(row.nearest[0][1] <= (row.chance or 0) for row in rows)
     chances = " and ".join(sorted({f"{row.chance:.2f}" for row in rows}))
     return (
-        f"of {len(rows)} vector{'s' * (len(rows) > 1)} {long} longer than {LONG} % of all words, {astray} no "
-        f"nearer to any word than chance (cosine {chances})"
+        f"{long} of {len(rows)} vector{'s' * (len(rows) > 1)} longer than {LONG} % of all words, {astray} no "
+        f"nearer to any word than chance (cosine {chances})."
     )
 
 
@@ -189,16 +192,16 @@ def _telling(rows: list[InspectedRow]) -> list[InspectedRow]:
 
 
 def _table(rows: list[InspectedRow]) -> Table:
-    """A row a vector; without a vocabulary, only its norm."""
+    """A row a vector; of one encoder it is not said which, without a vocabulary there is only the norm."""
     table = Table(
         "Vectors",
         ["encoder", "vector", "norm", "× median", "percentile", "nearest words"],
         [_cells(row) for row in rows],
         align="lrrrrl",
     )
-    if any(row.nearest for row in rows):
-        return table
-    return table.columns({name: name for name in ("encoder", "vector", "norm")})
+    known = table.head if any(row.nearest for row in rows) else table.head[:3]
+    several = len({row.encoder for row in rows}) > 1
+    return table.columns({name: name for name in known if several or name != "encoder"})
 
 
 def _cells(row: InspectedRow) -> list[Cell]:

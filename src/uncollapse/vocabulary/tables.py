@@ -126,7 +126,7 @@ class Vocabulary:
     @property
     def chance(self) -> float:
         """The cosine that the nearest of as many random directions would have, √(2 ln n / dim)."""
-        return math.sqrt(2 * math.log(len(self.words)) / self.token_embeds.shape[-1])
+        return math.sqrt(2 * math.log(len(self._word_ids)) / self.token_embeds.shape[-1])
 
     @cached_property
     def _directions(self) -> Tensor:
