@@ -17,9 +17,10 @@ def figures_are_sketched():
         yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def diagnosed(tmp_path_factory):
-    """A model, embedding files for it (one broken), a LoRA, lists of sentences, and a training."""
+    """A model, embedding files for it (one broken), a LoRA, lists of sentences, and a training; for all
+    tests, so nothing writes there."""
     folder = tmp_path_factory.mktemp("diagnose")
     pipe = make_pipeline()
     pipe.save_pretrained(folder / "model")

@@ -14,7 +14,7 @@ from toys.pictures import picture
 from uncollapse.cli.app import make_app
 from uncollapse.miniature import MINIATURES
 
-SHORT = ("--images", "1", "--steps", "2")
+SHORT = ("--images", "1", "--steps", "1")
 
 
 @pytest.fixture

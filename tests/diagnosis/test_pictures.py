@@ -151,7 +151,7 @@ def test_the_report_shows_the_pictures_and_names_units_and_sources(lora_pipe, se
 
 @pytest.mark.usefixtures("drawn")
 def test_every_checkpoint_is_drawn_as_it_is_alone_and_adjusted(trainings, settings, tmp_path):
-    training, _ = trainings
+    training = replace(trainings[0], checkpoints=trainings[0].checkpoints[::3])
     counted = []
     found = diagnose_trajectory(
         training,
@@ -162,7 +162,7 @@ def test_every_checkpoint_is_drawn_as_it_is_alone_and_adjusted(trainings, settin
         pictures=settings,
         on_images=counted.append,
     )
-    assert sum(counted) == 4 * 2 * 4
+    assert sum(counted) == 2 * 2 * 4
     alone = make_pipeline()
     alone.load_lora_weights(training.path(training.checkpoints[-1]))
     prompts = [prompt.template.replace("{}", "sks cat") for prompt in PROMPTS for _ in range(2)]
@@ -181,7 +181,7 @@ def test_every_checkpoint_is_drawn_as_it_is_alone_and_adjusted(trainings, settin
     assert page.text.index(", by the pictures") < page.text.index("CLIP-I, photos with TEA")
     assert files["filmstrip"].exists()
     steps, rows = picture_rows(found)
-    assert steps == ["0", "100", "200", "300"]
+    assert steps == ["0", "300"]
     assert [row.label for row in rows] == [
         "a photo of … in the snow",
         "TEA α 0.4",
@@ -231,7 +231,7 @@ def test_rows_of_a_token_are_adjusted_before_they_are_encoded(trainings):
 
 
 def test_previews_are_shown_where_nothing_was_drawn(trainings, tmp_path):
-    training, _ = trainings
+    training = replace(trainings[0], checkpoints=trainings[0].checkpoints[:1])
     folder = training.folder / "previews"
     for step, colour in ((100, "red"), (200, "blue")):
         save_png(picture(colour), folder / f"step-{step:06d}.png", {"prompt": "a photo of sks cat"})

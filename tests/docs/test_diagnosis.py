@@ -1,5 +1,6 @@
 """The page on diagnoses: its commands run, and its thresholds are the code's."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from toys.diagnoses import TEMPLATES
 from toys.docs import ROOT, blocks, run_commands
 from toys.pictures import picture
 from toys.pipelines import add_lora, make_pipeline, save_lora
-from uncollapse.diagnosis.verdict import HEARD, PRESENCE
+from uncollapse.diagnosis.verdict import DOUBT, HEARD, PRESENCE
 from uncollapse.trajectory import Checkpoint, Trajectory, write_trajectory
 
 
@@ -33,7 +34,7 @@ def reader(at_hand):
 
 def test_every_command_runs_and_writes_a_report(reader):
     for _, text in blocks("docs/diagnosis.md"):
-        run_commands(text)
+        run_commands(text.replace("--steps 20", "--steps 1"))
     for name in ("diagnosis", "diagnosis-model", "diagnosis-pictures", "diagnosis-training"):
         assert (Path(name) / "report.html").stat().st_size > 5000
 
@@ -41,5 +42,9 @@ def test_every_command_runs_and_writes_a_report(reader):
 def test_the_lines_are_the_codes():
     text = (ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8")
     assert f"(heard {HEARD:.2f}, presence {PRESENCE:.2f})" in text
+    right, usual, dominating, usually = re.findall(r"\d\d", DOUBT)
+    assert f"judged less well: {right} % right, {dominating} % of" in text
+    assert f"| three-way verdict right | {usual} %" in text
+    assert f'| "dominating or not" right | {usually} %' in text
     for image in ("norms", "heard", "training"):
         assert (ROOT / "docs" / "images" / f"diagnosis-{image}.png").exists()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["figures"]
 
+LEAST = 1e-4  # of a drift that is drawn: words before the concept do not move at all
 SAYS = {
     "heard": "How much of the context the denoiser still hears, and how much the concept changes there. "
     "Bars with 95% intervals over contexts. Dotted: the verdict's lines. Left of the first the context is "
@@ -79,10 +80,11 @@ def norms(d: Diagnosis) -> Figure:
 
 
 def _plain_numbers(axis: Any) -> None:
-    """1, 2, 5, 10 on a logarithmic axis, not powers of ten alone."""
+    """1, 2, 5, 10 on a logarithmic axis, where there is room for more than powers of ten."""
     from matplotlib.ticker import LogLocator
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter("")
 
@@ -114,8 +116,8 @@ def leak(drift: PromptDrift, of: str = "") -> Figure:
         "concept's words": drift.concept,
         "whole sentence": drift.pooled,
     }
-    figure, axes = new(6.0, 2.7)
-    values = [each[each.isfinite()].clamp(min=1e-6).numpy() for each in columns.values()]
+    figure, axes = new(5.6, 2.6)
+    values = [each[each.isfinite()].clamp(min=LEAST).numpy() for each in columns.values()]
     parts = axes.boxplot(values, orientation="horizontal", widths=0.5, showfliers=False, patch_artist=True)
     for box, colour in zip(parts["boxes"], (BLUE, ORANGE, GREY), strict=True):
         box.set(facecolor=colour, alpha=0.55)
@@ -145,7 +147,7 @@ def sentences(drift: PromptDrift, d: Diagnosis, of: str = "") -> Figure:
 def heard(d: Diagnosis) -> Figure:
     """What the denoiser hears of the context, as it is and adjusted, with the line of the verdict."""
     rows = [("as it is", d.probe), *d.adjusted.items()]
-    figure, both = new(6.8, 1.1 + 0.4 * len(rows), columns=2)
+    figure, both = new(5.8, 1.1 + 0.4 * len(rows), columns=2)
     for axes, name, line, title in (
         (both[0], "heard", HEARD, "Context heard"),
         (both[1], "presence", PRESENCE, "Presence"),
@@ -159,5 +161,6 @@ def heard(d: Diagnosis) -> Figure:
         labels = ["\n".join(textwrap.wrap(label, 20)) for label, _ in rows] if name == "heard" else []
         axes.set_yticks(range(len(rows)), labels or [""] * len(rows))
         axes.invert_yaxis()
+        axes.locator_params(axis="x", nbins=4)
         axes.set_title(title)
     return figure

@@ -41,7 +41,7 @@ def _between(known: PromptFigures, title: str) -> Table:
         ]
         for each in DISTANCES
     ]
-    head = ["distance", "[95% interval]", "unit", *(["paper's"] if known.published else [])]
+    head = ["distance", "value [95% interval]", "unit", *(["paper's"] if known.published else [])]
     warnings = [f"Paper's {name}: {text}" for name, text in WARNINGS.items()] if known.published else []
     return Table(title, head, rows, [*known.notes, *known.between.notes, *warnings], alike="rows")
 

@@ -91,7 +91,7 @@ def page(
             title, finding=_count(found), notes=skips, tables=[overview(found)], then=then, manual=MANUAL
         )
     [one] = found
-    contexts = f", {one.contexts}" if one.contexts else ""
+    contexts = f", contexts: {one.contexts}" if one.contexts else ""
     return rendered(
         f"Diagnosis of “{one.placeholder}”",
         finding=_finding(one),

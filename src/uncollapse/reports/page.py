@@ -162,11 +162,11 @@ def save_image(image: Image, path: Path) -> Path:
 
     Raises: OutputError.
     """
-    return write_atomically(path, lambda scratch: image.save(scratch, format="PNG", optimize=True))
+    return write_atomically(path, lambda scratch: image.save(scratch, format="PNG"))
 
 
 def data_uri(image: Image) -> str:
     """The picture as the address of a PNG within a page."""
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
+    image.save(buffer, format="PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
