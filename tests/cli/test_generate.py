@@ -40,6 +40,7 @@ def files(tmp_path_factory):
         embedding = LearnedEmbedding("<my-cat>", {"text_encoder": rows})
         uc.learned_embeds.write(folder / f"{name}.safetensors", embedding)
     (folder / "short.safetensors").write_bytes((folder / "cat.safetensors").read_bytes()[:60])
+    (folder / "garbage.pt").write_bytes(b"hello world, no tensors")
     return folder
 
 
@@ -238,7 +239,11 @@ TOKEN = ["--placeholder", "<my-cat>", "--anchor", "cat", "--prompt", "a photo of
         ),
         (["{files}/model", *TOKEN], "does not know '<my-cat>'"),
         (["{files}/model", *LORA, "--level", "token"], "no learned token"),
-        (["{files}/model", *LORA, "--level", "word"], "level='word'"),
+        (["{files}/model", *LORA, "--level", "token"], 'or pass --level="prompt"'),
+        (["{files}/model", *LORA, "--device", "gpu"], "--device gpu: torch knows no such device here"),
+        (["{files}/model", "--lora", "{files}/garbage.pt", *LORA], "garbage.pt' is damaged or no torch file"),
+        (["nothere", "--prompt", PROMPT], "no model at 'nothere'"),
+        (["{files}/model", *LORA, "--level", "word"], "Error: --level='word' is none of"),
         (["{files}/model", *LORA, "--anchor", "sks cat"], "anchor"),
         (["{files}/model", *LORA, "--anchor", " "], "anchor"),
         (["{files}/model", *LORA, "--alpha", "-0.1"], "Error: --alpha=-0.1 is out of range"),
