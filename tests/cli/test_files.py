@@ -240,3 +240,17 @@ def test_the_command_imports_neither_diffusers_nor_transformers(files, tmp_path)
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_many_vectors_are_summed_up_and_json_has_each(files, tmp_path):
+    rows = torch.randn(75, WIDTH) / WIDTH**0.5
+    rows[:3] *= torch.tensor([[2.0], [0.5], [1.0]]) / rows[:3].norm(dim=1, keepdim=True)
+    file = write(tmp_path / "many.safetensors", LearnedEmbedding("<t>", {"text_encoder": rows}))
+    norms = rows.norm(dim=1)
+    for model in ([], ["--model", files / "model"]):
+        result = run("inspect", file, *model)
+        assert result.exit_code == 0, result.output
+        assert len(result.stdout.splitlines()) < 15
+        assert f"{norms.min():.3f}–{norms.max():.3f}" in result.stdout
+        assert "75 vectors, from least to most; --json has each." in result.stdout
+        assert len(json.loads(run("inspect", file, *model, "--json").stdout)[0]["vectors"]) == 75

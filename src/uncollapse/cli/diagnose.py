@@ -47,6 +47,7 @@ def diagnose(
     model: Annotated[
         list[str] | None,
         typer.Option(
+            metavar=o.WORDS,
             help="For embedding files: the model's folder or file, or a miniature's name; repeat for one "
             "an encoder.",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from .console import command, print_json, stdout
 from .tables import print_table
 
 LONGEST = 80  # characters of a metadata value that are shown
+MOST = 12  # vectors of a file that are listed one by one
 
 
 @command
@@ -31,8 +33,9 @@ def inspect(
     model: Annotated[
         list[str] | None,
         typer.Option(
+            metavar=o.WORDS,
             help="Pipeline or text-encoder folder, .safetensors file or a miniature's name; repeat for one "
-            "an encoder."
+            "an encoder.",
         ),
     ] = None,
     tokenizer: o.Tokenizer = None,
@@ -97,7 +100,11 @@ def _print(file: Path, embedding: LearnedEmbedding, rows: list[InspectedRow]) ->
     for key, value in embedding.metadata.items():
         shown = value if len(value) <= LONGEST else f"{value[:LONGEST]}… ({len(value)} characters)"
         out.print(f"{key}: {shown}", style="dim", markup=False, soft_wrap=True)
-    print_table(_table(rows))
+    if len(rows) <= MOST:
+        print_table(_table(rows))
+    else:
+        print_table(_summed_up(rows))
+        out.print(f"{len(rows)} vectors, from least to most; --json has each.", style="dim", markup=False)
 
 
 def _table(rows: list[InspectedRow]) -> Table:
@@ -111,6 +118,37 @@ def _table(rows: list[InspectedRow]) -> Table:
     if any(row.nearest for row in rows):
         return table
     return table.columns({name: name for name in ("encoder", "vector", "norm")})
+
+
+def _summed_up(rows: list[InspectedRow]) -> Table:
+    """A row an encoder: how its vectors lie, and the words that are nearest to any of them."""
+    cells: list[list[Cell]] = []
+    for encoder in dict.fromkeys(row.encoder for row in rows):
+        own = [row for row in rows if row.encoder == encoder]
+        by_word = dict(sorted(_nearest(own), key=lambda each: each[1]))
+        words = sorted(by_word, key=by_word.__getitem__, reverse=True)[: len(own[0].nearest)]
+        cells.append(
+            [
+                encoder,
+                len(own),
+                _range([row.norm for row in own], 3),
+                _range([row.norm_ratio for row in own], 2),
+                _range([row.norm_percentile for row in own], 0),
+                ", ".join(f"{word} {by_word[word]:.2f}" for word in words),
+            ]
+        )
+    head = ["encoder", "vectors", "norm", "× median", "percentile", "nearest words"]
+    table = Table("Vectors", head, cells, align="lrrrrl")
+    return table if any(row.nearest for row in rows) else table.columns({name: name for name in head[:3]})
+
+
+def _nearest(rows: list[InspectedRow]) -> list[tuple[str, float]]:
+    return [each for row in rows for each in row.nearest]
+
+
+def _range(values: Sequence[float | None], decimals: int) -> str:
+    known = [value for value in values if value is not None]
+    return f"{min(known):.{decimals}f}–{max(known):.{decimals}f}" if known else ""
 
 
 def _cells(row: InspectedRow) -> list[Cell]:
