@@ -106,8 +106,8 @@ def test_folders_are_made_and_files_are_as_readable_as_others(tmp_path):
 
 
 def test_a_png_carries_its_settings(tmp_path):
-    settings = {"prompt": "a photo of sks cat – “été”", "seed": 3, "adjustment": {"alpha": 0.2}}
-    path = save_png(picture("red"), tmp_path / "image.png", settings)
+    settings = {"prompt": "a photo of sks cat – “été”", "seed": 3, "adjustment": {"alpha": 0.2}, "x": None}
+    path = save_png(picture("red"), tmp_path / "image.png", settings | {"x": math.inf})
     with Image.open(path) as image:
         assert json.loads(image.text["uncollapse"]) == settings
         assert image.getpixel((0, 0)) == (255, 0, 0)

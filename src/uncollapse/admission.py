@@ -132,7 +132,7 @@ def _items(value: Any, what: str) -> dict[Any, Any]:
 
 def reason(error: BaseException) -> str:
     """Why a library could not read a file, in a few words."""
-    text = str(error).strip()
+    text = "it is damaged" if isinstance(error, KeyError | IndexError) else str(error).strip()
     if code := re.search(r"GLOBAL (\S+)", text):
         return f"it holds code, {code[1]}."
     if "weights_only" in text or "Weights only" in text:  # advice that is good for files of one's own

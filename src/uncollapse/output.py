@@ -180,7 +180,7 @@ def save_png(image: Image, path: Path, settings: dict[str, Any]) -> Path:
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()
-    text.add_itxt("uncollapse", json.dumps(settings, ensure_ascii=False))
+    text.add_itxt("uncollapse", json.dumps(plain(settings), ensure_ascii=False))
     if settings.get("prompt"):
         text.add_itxt("parameters", _parameters(settings, image.size))
     return write_atomically(path, lambda scratch: image.save(scratch, format="PNG", pnginfo=text))

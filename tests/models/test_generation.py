@@ -69,3 +69,5 @@ def test_what_a_pipeline_does_not_take_is_refused_and_what_it_rounds_is_said():
 def test_counts_below_one_are_refused(name):
     with pytest.raises(PipelineError, match=name):
         GenerationSettings(**{name: 0})
+    with pytest.raises(PipelineError, match="guidance_scale=inf: must be finite"):
+        GenerationSettings(guidance_scale=float("inf"))

@@ -13,7 +13,7 @@ import os
 import re
 import shlex
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -31,6 +31,7 @@ R = TypeVar("R")
 
 CALLED = re.compile(r"(^|: )[A-Za-z_.]+\(\): ")  # the function that a message begins with: Python's alone
 TYPED = {"num_inference_steps": "steps", "guidance_scale": "guidance"}  # what diffusers calls otherwise
+GIVEN = re.compile(r"(?:(?<=[\s(])|^)(\w+)=(?=[\w'\"])")  # a setting and its value
 INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 EXTRAS = {"diffusers", "transformers", "tokenizers", "accelerate", "peft", "PIL", "jinja2", "matplotlib"}
 
@@ -59,13 +60,13 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
     def speaking_plainly(*args: P.args, **kwargs: P.kwargs) -> R:
         _quieten_libraries()
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            warnings.showwarning = functools.partial(_show_warning, kwargs)
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", UncollapseWarning)
             try:
                 return function(*args, **kwargs)
             except UncollapseError as error:
-                raise _failed(error.told(_flag)) from error
+                raise _failed(_spoken(error.told(_flag), kwargs)) from error
             except ModuleNotFoundError as missing:
                 if (missing.name or "").partition(".")[0] not in EXTRAS:
                     raise
@@ -99,15 +100,25 @@ def typed(*arguments: str) -> str:
 
 
 def _failed(message: str) -> typer.Exit:
-    message = CALLED.sub(lambda found: found[1], message)
     stderr().print(f"Error: {message}", style="red", markup=False, soft_wrap=True)
     return typer.Exit(2)
 
 
-def _show_warning(message: Warning | str, *_: Any) -> None:
+def _show_warning(options: Collection[str], message: Warning | str, *_: Any) -> None:
     text = message.told(_flag) if isinstance(message, UncollapseWarning) else str(message)
-    text = CALLED.sub(lambda found: found[1], text)
-    stderr().print(f"Warning: {text}", style="yellow", markup=False, soft_wrap=True)
+    stderr().print(f"Warning: {_spoken(text, options)}", style="yellow", markup=False, soft_wrap=True)
+
+
+def _spoken(message: str, options: Collection[str]) -> str:
+    """What the library says, as a command does: of no function, and for ``anchor="cat"`` the option.
+
+    Args:
+        options: those that the command has, by their names in Python.
+    """
+    return GIVEN.sub(
+        lambda found: f"{_flag(Setting(found[1]))}=" if found[1] in options else found[0],
+        CALLED.sub(lambda found: found[1], message),
+    )
 
 
 def _flag(setting: Setting) -> str:

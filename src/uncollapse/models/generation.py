@@ -7,6 +7,7 @@ changes it beyond rounding, and an unadjusted and an adjusted image with one see
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,6 +41,12 @@ class GenerationSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise PipelineError("GenerationSettings(): ", Setting(name), f"={value}: must be at least 1.")
+        if self.guidance_scale is not None and not math.isfinite(self.guidance_scale):
+            raise PipelineError(
+                "GenerationSettings(): ",
+                Setting("guidance_scale"),
+                f"={self.guidance_scale}: must be finite.",
+            )
         for one, other in (("width", "height"), ("height", "width")):
             if getattr(self, one) and not getattr(self, other):
                 raise PipelineError(

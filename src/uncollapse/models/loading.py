@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..admission import is_there, reason
+from ..admission import is_there, reason, torch_from
 from ..components import Pipeline
 from ..errors import (
     FileFormatError,
@@ -41,6 +41,7 @@ __all__ = [
 
 HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 WEIGHT_SUFFIXES = {".safetensors", ".bin", ".pt", ".ckpt"}
+TORCH_SUFFIXES = {".bin", ".pt", ".ckpt"}
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 UNREAD_SUFFIXES = {".heic", ".heif", ".avif", ".gif", ".bmp", ".tif", ".tiff"}
 TRIGGER_KEYS = ("placeholder", "instance_prompt", "modelspec.trigger_phrase")  # ours, diffusers', kohya's
@@ -100,6 +101,7 @@ def load_lora(pipe: Pipeline, lora: str | Path) -> None:
         raise PipelineError(f"{type(pipe).__name__} takes no LoRA: it has no load_lora_weights().")
     name = _existing(lora, "LoRA")
     _metadata(Path(name))
+    _check_pickle(Path(name))
     before = _adapters(pipe)
     try:
         pipe.load_lora_weights(name)
@@ -240,4 +242,17 @@ def _metadata(path: Path) -> dict[str, str]:
     except (SafetensorError, OSError) as error:
         raise FileFormatError(
             f"'{path}' is damaged or no safetensors file: {first_line(error)} Download or copy it again."
+        ) from error
+
+
+def _check_pickle(path: Path) -> None:
+    """Raise FileFormatError for a torch file that is damaged or runs code, which diffusers does not say."""
+    if path.suffix not in TORCH_SUFFIXES or not path.is_file():
+        return
+    try:
+        torch_from(path, mmap=True)
+    except Exception as error:  # torch and pickle raise whatever the bytes lead them to
+        raise FileFormatError(
+            f"'{path}' is damaged or no torch file of tensors: {reason(error)} Download or copy it again; "
+            "pickles that hold code are refused on purpose."
         ) from error

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..admission import is_there
 from ..errors import PipelineError, Setting
-from ..models.loading import load_pipeline
+from ..models.loading import HUB_ID, load_pipeline
 
 if TYPE_CHECKING:
     from ..miniature import Miniature
 
 __all__ = [
+    "check_model",
+    "chosen_device",
     "chosen_dtype",
     "chosen_miniature",
     "located",
@@ -79,9 +82,34 @@ def quiet_pipeline(
     Raises: PipelineError.
     """
     quieten_loading()
-    pipe = load_pipeline(located(model)[0], device=device, dtype=chosen_dtype(dtype))
+    pipe = load_pipeline(located(model)[0], device=chosen_device(device), dtype=chosen_dtype(dtype))
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def check_model(model: str | Path | None) -> None:
+    """Raise PipelineError for what is neither there nor could be a hub id; costs nothing."""
+    source, _ = located(model)
+    if not (is_there(Path(source).expanduser()) or HUB_ID.fullmatch(str(source))):
+        load_pipeline(source)
+
+
+def chosen_device(name: str | None) -> str | None:
+    """A device that torch can use here; of CUDA ``load_pipeline`` asks.
+
+    Raises: PipelineError.
+    """
+    if name is None or name.startswith("cuda"):
+        return name
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise PipelineError(
+            Setting("device"),
+            f" {name}: torch knows no such device here. Leave it out, or give cpu, or where there is "
+            "one cuda or mps.",
+        ) from error
+    return name
 
 
 def chosen_dtype(name: str | torch.dtype | None) -> torch.dtype | None:

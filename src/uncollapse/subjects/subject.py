@@ -17,7 +17,16 @@ from ..models.loading import check_placeholder, check_trigger, load_images, load
 from ..vocabulary.tables import vocabularies_of
 from .anchor import Note, anchor_within, suggested_anchor
 from .bundled import Bundled, bundled
-from .models import chosen_dtype, chosen_miniature, located, miniature_called, quiet_pipeline, quieten_loading
+from .models import (
+    check_model,
+    chosen_device,
+    chosen_dtype,
+    chosen_miniature,
+    located,
+    miniature_called,
+    quiet_pipeline,
+    quieten_loading,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -153,6 +162,7 @@ def own_subject(
     """A pipeline put together from the user's model (or a miniature), LoRA, embedding, Custom Diffusion."""
     placeholder = placeholder or (_stated_placeholder(parts.embedding) if parts.embedding else None)
     if not placeholder:
+        check_model(parts.model)
         raise PlaceholderError(
             "Which words call the concept? Give them with ", Setting("placeholder"), ', such as "sks dog".'
         )
@@ -193,7 +203,7 @@ def _pipeline(
     if parts.lora:
         check_trigger(parts.lora, placeholder)
     quieten_loading()
-    pipe = load_pipeline(model, device=device, dtype=chosen_dtype(dtype))
+    pipe = load_pipeline(model, device=chosen_device(device), dtype=chosen_dtype(dtype))
     if parts.lora:
         load_lora(pipe, parts.lora)
     if parts.custom_diffusion:

@@ -51,9 +51,9 @@ class PhraseSettings(Settings):
     semantic_preservation: float = 0.0
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         if self.class_images < 1:
             raise self.refused("class_images", "it must be at least 1")
+        super().__post_init__()
         for name in ("prior_weight", "semantic_preservation"):
             if getattr(self, name) < 0:
                 raise self.refused(name, "it cannot be negative")
