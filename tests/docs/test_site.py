@@ -55,3 +55,4 @@ def test_the_reference_explains_a_name_once():
     values = [getattr(importlib.import_module(package), name) for package, name in explained]
     things = [each for each in values if isclass(each) or isfunction(each)]
     assert len(things) == len(set(things)) > 100
+    assert ("uncollapse.comparison.compare", "compare") in explained  # not the module of that name
