@@ -1,7 +1,7 @@
 """What `make docs` adds to the pages of this folder, which read by themselves wherever a repository is shown.
 
 The reference, the changelog, and under ``repository/`` each file outside of this folder that a page links to;
-one that is not there ends the build.
+one that is not there ends the build. And it has the reference's builder read docstrings in the house's style.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import posixpath
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
+import griffe
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -21,6 +23,7 @@ OUTWARD = re.compile(r"(?<=\]\()(?:\.\./)+[^)#\s]+")
 
 sys.path.append(str(Path(__file__).parent))
 import reference  # noqa: E402
+from docstrings import for_google  # noqa: E402
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -54,6 +57,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return posixpath.relpath(f"repository/{inside}", posixpath.dirname(source)) if inside else found[0]
 
     return OUTWARD.sub(link, markdown)
+
+
+class HouseStyle(griffe.Extension):
+    """Rewrites each docstring before it is parsed."""
+
+    def on_object(self, *, obj: griffe.Object, **kwargs: Any) -> None:
+        if obj.docstring:
+            obj.docstring.value = for_google(obj.docstring.value)
 
 
 def _inside(page: str, link: str) -> str | None:

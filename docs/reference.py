@@ -28,7 +28,7 @@ def pages() -> dict[str, str]:
     """Each by its title. What several packages show is explained at the first, and named at the others."""
     grouped = {name for names in GROUPS.values() for name in names}
     groups = {**GROUPS, REST: [name for name in _packages() if name not in grouped]}
-    explained: dict[int, str] = {}
+    explained: dict[str, str] = {}
     return {
         title: "\n\n".join([f"# {title}", *(_section(name, explained) for name in names)]) + "\n"
         for title, names in groups.items()
@@ -47,17 +47,19 @@ def _packages() -> list[str]:
     return [name.partition(".")[2] for name in shown if not name.endswith("__main__")]
 
 
-def _section(name: str, explained: dict[int, str]) -> str:
+def _section(name: str, explained: dict[str, str]) -> str:
     package = importlib.import_module(f"uncollapse.{name}".rstrip("."))
     lines = [f"## `{package.__name__}`", (package.__doc__ or "").partition("\n")[0]]
     for shown in package.__all__:
         value = getattr(package, shown)
         if isinstance(value, ModuleType):
             continue
-        first = explained.get(id(value)) if isclass(value) or isfunction(value) else None
-        if first:
-            lines.append(f"`{shown}`: [in `{first.rpartition('.')[0]}`][{first}]")
+        defined = f"{package.__name__}.{shown}"
+        if (isclass(value) or isfunction(value)) and value.__module__.startswith("uncollapse."):
+            defined = f"{value.__module__}.{value.__qualname__}"  # a module beside it may have its name
+        if defined in explained:
+            lines.append(f"`{shown}`: [in `{explained[defined]}`][{defined}]")
         else:
-            explained[id(value)] = f"{package.__name__}.{shown}"
-            lines.append(f"::: {package.__name__}.{shown}\n    options: {{heading_level: 3}}")
+            explained[defined] = package.__name__
+            lines.append(f"::: {defined}\n    options: {{heading_level: 3}}")
     return "\n\n".join(lines)

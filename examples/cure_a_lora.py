@@ -69,5 +69,5 @@ table(comparison)
 # table](../miniature.md)). Turning the LoRA down in the text encoder does as much or more here and costs
 # nothing: what was learned sits in the denoiser's half, the collapse in the text encoder's. Try it first.
 # Where the text encoder holds the likeness, or has no adapter that could be turned down, it takes the
-# likeness along or cannot be done. And a dog that can be described in six words need not be learned; most
+# likeness along or cannot be done. And a dog that can be described in a few words need not be learned; most
 # can not.

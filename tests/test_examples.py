@@ -45,6 +45,7 @@ def test_a_tutorial_runs_and_draws_what_its_page_shows(name, pages, tmp_path):
 
 @pytest.mark.parametrize("name", TUTORIALS)
 def test_a_page_is_its_script_and_what_that_printed(name, pages):
+    """``python examples/pages.py`` writes it anew."""
     page = (ROOT / "docs" / "tutorials" / f"{name}.md").read_text(encoding="utf-8")
     assert PRINTED.sub("", page) == pages.page(name)
     assert PRINTED.search(page)

@@ -14,7 +14,7 @@ def test_the_example_runs():
     [example] = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     names = {}
     exec(example.split("with uc.apply")[0], names)
-    prompt = f"a photo of {names['concept'].placeholder}"
+    prompt = "a photo of sks dog"
     plain = encode(names["pipe"], prompt)[0]
     names["pipe"].set_progress_bar_config(disable=True)
     exec("with uc.apply" + example.split("with uc.apply")[1], names)

@@ -13,6 +13,7 @@ from toys.docs import ROOT
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+DOCSTRINGS = runpy.run_path(str(ROOT / "docs" / "docstrings.py"))
 REFERENCE = runpy.run_path(str(ROOT / "docs" / "reference.py"))
 
 
@@ -55,3 +56,16 @@ def test_the_reference_explains_a_name_once():
     values = [getattr(importlib.import_module(package), name) for package, name in explained]
     things = [each for each in values if isclass(each) or isfunction(each)]
     assert len(things) == len(set(things)) > 100
+    assert ("uncollapse.comparison.compare", "compare") in explained  # not the module of that name
+
+
+def test_docstrings_are_put_as_the_builder_reads_them():
+    labelled = "Returns: half,\n    rounded.\nRaises: TypeError."
+    said = DOCSTRINGS["for_google"](f"Halves.\n\nArgs:\n    x: a number.\n\n{labelled}\n\n>>> halves(3)\n1")
+    assert said.split("\n\n") == [
+        "Halves.",
+        "Args:\n    x: a number.",
+        "**Returns:** half, rounded.",
+        "**Raises:** TypeError.",
+        "```pycon\n>>> halves(3)\n1\n```",
+    ]
