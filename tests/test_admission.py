@@ -225,3 +225,14 @@ def test_weights_are_taken_out_of_what_trainers_wrap_them_in():
     itself = {}
     itself["state_dict"] = itself
     assert unwrapped(itself) is itself
+
+
+def test_what_lies_in_itself_a_thousand_times_is_looked_at_once(tmp_path):
+    file = tmp_path / "cat.pt"
+    file.write_bytes(b" " * 100)
+    knot: list = []
+    knot += [knot] * 1000
+    check_tensors({"a": knot, "b": torch.ones(2)}, file)
+    knot.append(torch.ones(1).expand(1000))
+    with pytest.raises(FileFormatError, match="more numbers than the file"):
+        check_tensors({"a": knot}, file)

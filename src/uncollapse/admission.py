@@ -92,22 +92,35 @@ def _check_unpacked(file: Path) -> None:
         raise ValueError("its entries are compressed, as torch never writes them")
 
 
-def check_tensors(value: Any, file: Path, depth: int = 0) -> None:
-    """Raise FileFormatError for a tensor that claims more numbers than the file can hold, or has none."""
-    if isinstance(value, Tensor):
-        if value.layout != torch.strided or value.is_meta or value.is_quantized:
-            raise FileFormatError(
-                f"{file}: holds a sparse, quantised or empty shell of a tensor. Save it as a plain one."
-            )
-        if value.nbytes > min(value.untyped_storage().nbytes(), file.stat().st_size):
-            raise FileFormatError(
-                f"{file}: is damaged: a tensor of shape {list(value.shape)} has more numbers than the file. "
-                "Download or export it again."
-            )
-    elif depth < DEEPEST and isinstance(value, Mapping | torch.nn.ParameterDict | list | tuple):
-        inner = value if isinstance(value, list | tuple) else _items(value, str(file)).values()
-        for each in inner:
-            check_tensors(each, file, depth + 1)
+def check_tensors(value: Any, file: Path) -> None:
+    """Raise FileFormatError for a tensor that claims more numbers than the file can hold, or has none.
+
+    What lies in several places, or in itself, is looked at once.
+    """
+    left, seen = [value], set[int]()
+    while left:
+        value = left.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, Tensor):
+            _check_tensor(value, file)
+        elif isinstance(value, list | tuple):
+            left += value
+        elif isinstance(value, Mapping | torch.nn.ParameterDict):
+            left += _items(value, str(file)).values()
+
+
+def _check_tensor(tensor: Tensor, file: Path) -> None:
+    if tensor.layout != torch.strided or tensor.is_meta or tensor.is_quantized:
+        raise FileFormatError(
+            f"{file}: holds a sparse, quantised or empty shell of a tensor. Save it as a plain one."
+        )
+    if tensor.nbytes > min(tensor.untyped_storage().nbytes(), file.stat().st_size):
+        raise FileFormatError(
+            f"{file}: is damaged: a tensor of shape {list(tensor.shape)} has more numbers than the file. "
+            "Download or export it again."
+        )
 
 
 def entries_of(value: Any, what: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from toys.pipelines import add_lora, encode
 from toys.registries import as_it_was
 from toys.trainings import make_photos
 from uncollapse.adjusters import ADJUSTERS
-from uncollapse.comparison import MEASURES
+from uncollapse.comparison import MEASURES, WAYS, parse_arm
 from uncollapse.metrics import SCORES
 from uncollapse.miniature import MINIATURES
 from uncollapse.training import METHODS
@@ -26,7 +26,7 @@ EXAMPLES = blocks("docs/extending.md")
 def names(at_hand, pipe):
     """What the page's file, and what stands in it, is called."""
     known = {"uc": uc, "pipe": pipe, "__name__": "mine"}
-    with as_it_was(ADJUSTERS, SCORES, MEASURES, METHODS, MINIATURES):
+    with as_it_was(ADJUSTERS, WAYS, SCORES, MEASURES, METHODS, MINIATURES):
         for language, text in EXAMPLES:
             if language == "python":
                 exec(text, known)
@@ -45,6 +45,10 @@ def test_the_adjuster_draws_and_moves_the_concept_alone(names):
     tokens = lora_pipe.tokenizer(prompt)["input_ids"]
     [sks, cat] = lora_pipe.tokenizer("sks cat", add_special_tokens=False)["input_ids"]
     assert [tokens[place] for place in places] == [sks, cat]
+
+
+def test_the_way_is_asked_for_by_its_name(names):
+    assert parse_arm("strict:guidance=4").call == {"guidance_scale": 4.0}
 
 
 def test_the_commands_know_all_of_it(names, at_hand):

@@ -111,8 +111,10 @@ class Arm:
 
     @property
     def way(self) -> str:
-        """What it does to the model, without settings: "TEA"."""
-        return (self.adjuster.title or type(self.adjuster).__name__) if self.adjuster else self.name
+        """What it does to the model, without settings where it has a title: "TEA"."""
+        if self.adjuster is None or self.schedule is not None:
+            return self.name
+        return self.adjuster.title or type(self.adjuster).__name__
 
     @property
     def colour(self) -> str:
