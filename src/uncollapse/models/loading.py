@@ -66,7 +66,7 @@ def load_pipeline(
     from diffusers import DiffusionPipeline  # seconds, which a wrong name need not wait for
 
     try:
-        pipe: Pipeline = DiffusionPipeline.from_pretrained(name, torch_dtype=dtype).to(device)
+        pipe: Pipeline = DiffusionPipeline.from_pretrained(name, dtype=dtype).to(device)
     except Exception as error:  # a broken folder fails in as many ways as it has files
         raise PipelineError(f"'{name}' does not load as a diffusers pipeline: {first_line(error)}") from error
     return pipe
