@@ -87,7 +87,7 @@ def _from_pretrained(name: str, dtype: torch.dtype) -> Pipeline:
         )
     from diffusers import DiffusionPipeline  # seconds, which a wrong name need not wait for
 
-    pipe: Pipeline = DiffusionPipeline.from_pretrained(name, torch_dtype=dtype)
+    pipe: Pipeline = DiffusionPipeline.from_pretrained(name, dtype=dtype)
     return pipe
 
 
