@@ -122,7 +122,7 @@ def test_they_are_in_the_diagnosis_of_a_training(diagnosed, tmp_path):
 
 
 def test_a_measure_gets_the_model_and_the_photos_that_were_named(diagnosed, tmp_path):
-    alone = generate(diagnosed, "--oracle", "delphi", "-o", tmp_path / "none")
+    alone = generate(diagnosed, "--oracle", "delphi", "--compare", "-o", tmp_path / "none")
     assert alone.exit_code == 2
     assert "The measure oracle needs photos of the subject" in alone.stderr
     (tmp_path / "photos").mkdir()

@@ -111,6 +111,16 @@ def test_nothing_to_resume_is_a_fresh_start(pipe, photos, tmp_path):
     assert list(trained(pipe, photos, tmp_path / "out", resume=True)[0]) == list(range(1, 10))
 
 
+def test_a_training_that_left_nothing_can_be_begun_again_with_other_settings(pipe, photos, tmp_path):
+    wild = {"lr": 1e30, "optimizer": "SGD", "checkpoint_steps": (), "save_every": 9}
+    with pytest.raises(TrainingError, match="diverged"):
+        trained(pipe, photos, tmp_path / "out", TextualInversion(**{**vars(SETTINGS), **wild}))
+    assert read_trajectory(tmp_path / "out").checkpoints == ()
+    trained(pipe, photos, tmp_path / "out", TextualInversion(**{**vars(SETTINGS), "steps": 6}))
+    with pytest.raises(OutputError, match="holds a training already"):
+        trained(pipe, photos, tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [({"lr": 0.1}, r"had lr=0\.005, not 0\.1"), ({"class_word": "dog"}, "class_word='cat'")],

@@ -31,7 +31,7 @@ R = TypeVar("R")
 
 CALLED = re.compile(r"(^|: )[A-Za-z_.]+\(\): ")  # the function that a message begins with: Python's alone
 TYPED = {"num_inference_steps": "steps", "guidance_scale": "guidance"}  # what diffusers calls otherwise
-GIVEN = re.compile(r"(?:(?<=[\s(])|^)(\w+)=(?=[\w'\"])")  # a setting and its value
+GIVEN = re.compile(r"(?:(?<=[\s(])|^)(\w+)=(?!None)(?=[\w'\"])")  # a setting and its value
 INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 EXTRAS = {"diffusers", "transformers", "tokenizers", "accelerate", "peft", "PIL", "jinja2", "matplotlib"}
 

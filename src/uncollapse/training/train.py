@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from ..components import Pipeline, modules
-from ..errors import OutputError, Setting, TrainingError
+from ..errors import FileFormatError, OutputError, Setting, TrainingError
 from ..output import check_writable
-from ..trajectory import NAME, Trajectory
+from ..trajectory import NAME, Trajectory, read_trajectory
 from .captions import read_captions
 from .families import Family, family_of
 from .latents import encode_pictures
@@ -110,12 +110,22 @@ def _check_resolution(pipe: Pipeline, settings: Settings) -> None:
 
 def _check_folder(folder: Path, resume: bool) -> None:
     check_writable(folder)
-    if not resume and any((folder / name).exists() for name in (NAME, STATE)):
+    if not resume and _holds_something(folder):
         raise OutputError(
             f"'{folder}' holds a training already. Go on with it (",
             Setting("resume"),
             "), or give another folder.",
         )
+
+
+def _holds_something(folder: Path) -> bool:
+    """Whether a training has left more than its name there."""
+    if (folder / STATE).exists() or not (folder / NAME).exists():
+        return (folder / STATE).exists()
+    try:
+        return bool(read_trajectory(folder).checkpoints)
+    except FileFormatError:
+        return True
 
 
 @contextmanager
