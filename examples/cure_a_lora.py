@@ -55,8 +55,8 @@ comparison = compare(
 )
 sheet(comparison, options.output / "cure_a_lora.jpg")
 
-# ![A row a prompt: the LoRA and α 0.2 draw the dog in its city; α 0.6, the LoRA turned down and the base
-# model draw what was asked for](../images/cure_a_lora.jpg)
+# ![A row a prompt: the LoRA and α 0.2 draw the dog in its city; α 0.6 and the LoRA turned down draw most
+# scenes that were asked for, the base model all](../images/cure_a_lora.jpg)
 #
 # The miniature's judge counts who kept what. With a model of your own there is CLIP (`uncollapse generate
 # --clip`) and there are your eyes.
