@@ -28,8 +28,8 @@ from scipy.stats import permutation_test, t
 
 from uncollapse.comparison import BASE, PERSONALISED, Arm, compare, parse_arm
 from uncollapse.models.generation import GenerationSettings
-from uncollapse.output import save_text
-from uncollapse.reports.figures import BLUE, GREEN, ORANGE, PURPLE, RED, new, save
+from uncollapse.output import save_text, write_atomically
+from uncollapse.reports.figures import BLUE, GREEN, ORANGE, PURPLE, RED, as_png, new
 from uncollapse.subjects import bundled, chosen_miniature
 
 RESULTS = Path(__file__).parent / "results"
@@ -141,7 +141,7 @@ def chart(shares: Shares, path: Path) -> None:
         axes.plot(x, y, MARKS[kind][0], color=MARKS[kind][1], markersize=7)
         axes.annotate(arm, (x, y), xytext=(5, 3), textcoords="offset points", fontsize=7)
     axes.set(xlabel="context kept, % of pictures", ylabel="likeness kept, %", xlim=(-4, 118), ylim=(-4, 104))
-    save(made, path)
+    write_atomically(path, lambda scratch: scratch.write_bytes(as_png(made)))
 
 
 MARKS = {
