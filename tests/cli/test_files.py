@@ -136,9 +136,8 @@ def test_a_folder_is_baked_loaded_by_plain_diffusers_and_undone(files, thirty, t
     options = ["--anchors", tmp_path / "anchors.json", "--stack", "-o", tmp_path / "out"]
     result = of_folder(files, thirty, *options)
     assert result.exit_code == 1, result.output  # three of the files cannot be read
-    rows = {
-        line.split()[0]: line for line in result.stdout.splitlines() if line.startswith(" ") and "." in line
-    }
+    rows = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip()}
+    rows = {name: line for name, line in rows.items() if name in OUTCOMES}
     assert set(rows) == {name for name in OUTCOMES if "preview" not in name}
     assert all(OUTCOMES[name] in line for name, line in rows.items())
     assert max(map(len, rows.values())) <= 80
@@ -186,7 +185,7 @@ def test_ctrl_c_keeps_what_is_baked_and_says_how_to_go_on(files, thirty, tmp_pat
         result = of_folder(files, thirty, *options)
     assert result.exit_code == 130
     there = {path for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert len(there) == result.stdout.count(" baked  ") >= 3
+    assert len(there) == len(re.findall(r"^ *\S+ +baked +cat ", result.stdout, re.MULTILINE)) >= 3
     assert f"of 30 files are done. Go on with:\nuncollapse bake {thirty} -o out\n" in result.stderr
     again = json.loads(of_folder(files, thirty, *options, "--json").stdout)
     words = {each["output"]: each["outcome"] for each in again["files"] if each["output"]}
@@ -302,16 +301,18 @@ def test_many_vectors_are_summed_up(files, tmp_path):
     assert max(map(len, lines[2:])) <= 80
     assert name not in result.stdout
     assert f" {name[:19]}… " in run("inspect", tmp_path).stdout
-    shown = [line.split()[0] for line in lines if re.match(r" +\d+ +\d+\.\d{3} ", line)]
+    shown = [line.split()[0] for line in lines if re.match(r" *\d+ +\d+\.\d{3} ", line)]
     assert len(shown) == 6
     assert {"17", "41"} <= set(shown)
     assert "drifted: 1 of 75 vectors longer than 99 % of all words, 1 no nearer" in " ".join(lines)
-    assert "The most telling 6 of 75 vectors; --json has all." in lines
+    norms = rows.norm(dim=1)
+    span = f"75 vectors, norms {norms.min():.3f}–{norms.max():.3f}"
+    assert f"{span}; shown are the 6 most telling, --json has all." in lines
     printed = json.loads(run("inspect", many, "--model", files / "model", "--json").stdout)
     assert printed[0]["place"] == "drifted"
     assert len(printed[0]["vectors"]) == 75
     alone = run("inspect", many).stdout.splitlines()
-    assert len([line for line in alone if re.fullmatch(r" +\d+ +\d+\.\d{3} *", line)]) == 6
+    assert len([line for line in alone if re.fullmatch(r" *\d+ +\d+\.\d{3} *", line)]) == 6
 
 
 BAD = [

@@ -170,7 +170,9 @@ def _print(each: Inspected) -> None:
     told = _telling(each.rows)
     print_table(_table(told))
     if len(told) < len(each.rows):
-        out.print(f"The most telling {len(told)} of {len(each.rows)} vectors; --json has all.", style="dim")
+        norms = [row.norm for row in each.rows]
+        span = f"{len(norms)} vectors, norms {min(norms):.3f}–{max(norms):.3f}"
+        out.print(f"{span}; shown are the {len(told)} most telling, --json has all.", style="dim")
 
 
 def _why(rows: list[InspectedRow]) -> str:
