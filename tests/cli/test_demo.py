@@ -45,6 +45,8 @@ def test_it_prints_a_table_and_a_sentence(tmp_path):
     assert "With TEA α 0.3" in result.stdout
     assert "The personalised model keeps the asked-for context in" in " ".join(result.stdout.split())
     assert "report.html" in result.stdout
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<code>uncollapse diagnose --placeholder &#39;sks cat&#39; --anchor cat</code>" in page
     assert "4 images" not in result.stdout
     assert "3 images in" in result.stderr
 
