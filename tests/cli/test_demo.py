@@ -51,11 +51,13 @@ def test_it_writes_a_sheet_a_report_and_the_results(demo):
 
 
 def test_it_prints_a_table_and_a_sentence(demo):
-    result, _ = demo
+    result, folder = demo
     assert "likeness kept" in " ".join(result.stdout.split())
     assert "With TEA α 0.6" in " ".join(result.stdout.split())
     assert "The personalised model keeps the asked-for context in" in " ".join(result.stdout.split())
     assert "report.html" in result.stdout
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<code>uncollapse diagnose --placeholder &#39;sks cat&#39; --anchor cat</code>" in page
     assert "8 images" not in result.stdout
     assert "8 images in" in result.stderr
 

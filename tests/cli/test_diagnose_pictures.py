@@ -12,6 +12,7 @@ from toys.miniature import toy_miniature
 from toys.outline import Outline
 from toys.pictures import picture
 from uncollapse.cli.app import make_app
+from uncollapse.diagnosis.pictures import picture_prompts
 from uncollapse.miniature import MINIATURES
 
 SHORT = ("--images", "1", "--steps", "1")
@@ -24,6 +25,13 @@ def eyes(tmp_path):
     (tmp_path / "photos").mkdir()
     picture("purple").save(tmp_path / "photos" / "1.png")
     return "--clip", tmp_path / "clip", "--references", tmp_path / "photos"
+
+
+@pytest.fixture
+def two_prompts(monkeypatch):
+    """In place of eight, which test_a_model_drawn_and_scored sees."""
+    module = "uncollapse.cli.diagnose_pictures.picture_prompts"
+    monkeypatch.setattr(module, lambda contexts: picture_prompts(contexts, 2))
 
 
 def saved(folder):
@@ -67,6 +75,7 @@ def test_the_miniature_is_judged_without_being_asked(miniature, tmp_path):
     }  # no verdict, so no adjustment is proposed
 
 
+@pytest.mark.usefixtures("two_prompts")
 def test_a_training_drawn(diagnosed, eyes, tmp_path):
     arguments = (
         diagnosed / "run",
@@ -96,6 +105,7 @@ def test_a_file_draws_nothing(diagnosed, tmp_path):
     assert "give the model, and the file with --embedding" in result.stderr
 
 
+@pytest.mark.usefixtures("two_prompts")
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("out of memory")])
 def test_what_was_measured_outlives_the_drawing(diagnosed, tmp_path, monkeypatch, error):
     from uncollapse.cli import diagnose

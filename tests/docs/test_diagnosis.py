@@ -11,13 +11,16 @@ from toys.diagnoses import TEMPLATES
 from toys.docs import ROOT, blocks, run_commands
 from toys.pictures import picture
 from toys.pipelines import add_lora, make_pipeline, save_lora
+from uncollapse.diagnosis.pictures import picture_prompts
 from uncollapse.diagnosis.verdict import DOUBT, HEARD, PRESENCE
 from uncollapse.trajectory import Checkpoint, Trajectory, write_trajectory
 
 
 @pytest.fixture
-def reader(at_hand):
-    """What the page speaks of, where the reader stands."""
+def reader(at_hand, monkeypatch):
+    """What the page speaks of, where the reader stands, who is content with pictures of two contexts."""
+    module = "uncollapse.cli.diagnose_pictures.picture_prompts"
+    monkeypatch.setattr(module, lambda contexts: picture_prompts(contexts, 2))
     Path("contexts.txt").write_text("\n".join(TEMPLATES), encoding="utf-8")
     save_clip(at_hand / "path" / "to" / "clip")
     Path("photos").mkdir()

@@ -34,7 +34,8 @@ def table(comparison: Comparison) -> Table:
 def _note(comparison: Comparison) -> str:
     """What the brackets, the ± and the numbers in the table are."""
     prompts, seeds = len(comparison.prompts), len(comparison.seeds)
-    counted = f"{prompts} prompts × {seeds} seeds = {prompts * seeds} images a row"
+    of = f"{prompts} prompt{'s' * (prompts > 1)} × {seeds} seed{'s' * (seeds > 1)}"
+    counted = f"{of} = {prompts * seeds} image{'s' * (prompts * seeds > 1)} a row"
     spread = "; ± is the standard deviation over seeds" if seeds > 1 else "; one seed, so no spread is known"
     notes = dict.fromkeys(score.note for score in comparison.scores if score.note)
     return " ".join([f"{counted}; [ ] is the 95% interval of a share{spread}.", *notes])

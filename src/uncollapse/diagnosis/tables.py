@@ -79,7 +79,7 @@ def learned_vectors(d: Diagnosis, words: int | None = None) -> Table:
 def _vector(row: TokenDrift, words: int | None, of: str) -> list[Cell]:
     percentile = row.before.norm_percentile
     near = (
-        ", ".join(f"{word} {cosine:.2f}" if words is None else word for word, cosine in each.nearest[:words])
+        ", ".join(f"{word} {cosine:z.2f}" if words is None else word for word, cosine in each.nearest[:words])
         for each in (row.before, row.after)
     )
     return [

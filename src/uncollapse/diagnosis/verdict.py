@@ -167,7 +167,7 @@ def token_verdict(rows: Sequence[TokenDrift], anchor: str) -> Verdict:
         f"{len(long)} of {count} vectors are longer than {LONG} % of all words; the longest is "
         f"{longest.norm_ratio:.1f} times the norm of '{anchor}'.",
         f"{len(astray)} of {count} are no nearer to '{anchor}' than chance (cosine {rows[0].chance:.2f}); "
-        f"the lowest cosine is {min(row.cosine for row in rows):.2f}.",
+        f"the lowest cosine is {min(row.cosine for row in rows):z.2f}.",
         "A file shows where vectors went, not whether pictures lose their context: for that, diagnose the "
         "model with the embedding in it.",
     ]
