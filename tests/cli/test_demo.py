@@ -69,9 +69,11 @@ def test_the_same_command_draws_the_same_pictures(demo, tmp_path):
 
 
 def test_json_alone_is_on_stdout(tmp_path):
+    (tmp_path / "report.html").write_text("another run's")
     result = run("-o", tmp_path, "--prompts", 1, "--seeds", 1, "--alpha", 0.3, "--json")
     data = json.loads(result.stdout, parse_constant=pytest.fail)  # one seed has no spread, and JSON no NaN
-    assert data["files"]["report"] == str(tmp_path / "report.html")
+    assert data["files"]["report"] == str(tmp_path / "report-2.html")
+    assert (tmp_path / "report.html").read_text() == "another run's"
     assert data["concept"]["placeholder"] == "sks cat"
 
 

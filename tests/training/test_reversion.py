@@ -83,9 +83,9 @@ def test_the_steering_loss_is_added_with_its_weight(pipe):
     captions = list(PROMPTS.values())
     near = pipe.text_encoder.get_input_embeddings().weight[anchor_token_ids(pipe.tokenizer, "near")]
     found = {}
-    for weight in (0.0, 0.5):
+    for weight, steered in ((0.0, {}), (0.5, {"temperature": 0.2})):
         task = Task(family_of(pipe), photos, None, {}, None, captions)
-        settings = Reversion(**RELATION, steering=weight, temperature=0.2)
+        settings = Reversion(**RELATION, steering=weight, **steered)
         with settings.learner(task) as learner:
             found[weight] = learner.loss(torch.Generator().manual_seed(0)).item()
     [(positives, negatives)] = basis_rows(pipe, captions, "<R>").values()

@@ -43,11 +43,20 @@ def save_comparison(
     sheet = contact_sheet(comparison, references)
     html = report(comparison, sheet, settings, then)
     data = as_json(comparison, run=dict(settings))
-    files = next(each for each in map(partial(_files, folder), count(1)) if _free(each, data))
+    files = free_files(folder, data)
     save_image(sheet, files["contact_sheet"])
     save_text(html, files["report"])
     save_json(data, files["results"])
     return files
+
+
+def free_files(folder: Path, data: Mapping[str, Any]) -> dict[str, Path]:
+    """Where the three go: under the first number that nobody has, or the same run.
+
+    Args:
+        data: the results.
+    """
+    return next(each for each in map(partial(_files, folder), count(1)) if _free(each, data))
 
 
 def _files(folder: Path, number: int) -> dict[str, Path]:
