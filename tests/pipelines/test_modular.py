@@ -19,6 +19,8 @@ def pipe(request):
 
 
 def encoded(pipe, prompt, **more):
+    if "max_sequence_length" in pipe._blocks.input_names:
+        more["max_sequence_length"] = 256  # of a thousand, most are padding
     with torch.no_grad():
         state = pipe(prompt=prompt, **more)
     return tensors_in([state.get(name) for name in pipe._blocks.intermediate_output_names])

@@ -91,8 +91,8 @@ def locate(
     Args:
         cut_off: whether the text's last word may be cut between its pieces, so that it tokenises otherwise.
             Its tokens are then ``NOWHERE``.
-        inner_padding: whether what pads is padding within the row too, not at its ends alone: "!" pads for
-            some tokenizers, and is a word of others' prompts.
+        inner_padding: whether what pads is padding within the row too, not at its ends alone. It may be a
+            word there: "!" pads for some tokenizers.
     """
     own, begin, end = _frame(tokenizer, ids, inner_padding)
     row = [ids[i] for i in own]
@@ -108,13 +108,13 @@ def locate(
         return None
     places = dict.fromkeys(own[start:end], (NOWHERE, NOWHERE))
     places |= zip(own[start:], (_visible(text, *offset) for offset in offsets[:same]), strict=False)
-    spans = [places.get(i, (0, 0)) for i in range(len(ids))]
+    spans, kept = [places.get(i, (0, 0)) for i in range(len(ids))], {*own}
     return Tokens(
         ids=tuple(ids),
         starts=tuple(start for start, _ in spans),
         ends=tuple(end for _, end in spans),
         special=tuple(i not in places for i in range(len(ids))),
-        padding=tuple(i not in own for i in range(len(ids))),
+        padding=tuple(i not in kept for i in range(len(ids))),
     )
 
 

@@ -1,7 +1,7 @@
 """Prompt level: what the concept does to the words around it, in the text encoder's output.
 
 Each context is encoded with V* by the personalised encoder and with the anchor by the base one. Token by
-token, words paired with themselves as in ``alignment.py``,
+token, words paired with themselves as in ``alignment``,
 
     drift of a word   1 − cos(h, h₀)    h its vector in "V* in the snow", h₀ in "dog in the snow"
 
