@@ -16,7 +16,7 @@ from toys.clip import make_clip
 from toys.miniature import toy_miniature
 from toys.pictures import SIZE, picture
 from toys.pipelines import add_lora, make_pipeline, save_lora
-from uncollapse.cli import generate as generate_command
+from uncollapse.cli import album
 from uncollapse.cli.app import make_app
 from uncollapse.learned_embeds import LearnedEmbedding
 from uncollapse.miniature import MINIATURES
@@ -125,7 +125,7 @@ def test_ctrl_c_says_what_is_there_and_resume_draws_the_rest(files, tmp_path, mo
         kept.append(path)
         return save_png(image, path, settings, **more)
 
-    monkeypatch.setattr(generate_command, "save_png", pressed_at_the_fourth)
+    monkeypatch.setattr(album, "save_png", pressed_at_the_fourth)
     monkeypatch.setattr(sys, "argv", ["uncollapse", "generate", "--compare"])
     result = own(files, *arguments)
     assert result.exit_code == 130

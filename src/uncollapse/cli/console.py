@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import re
-import shlex
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..errors import Setting, UncollapseError, UncollapseWarning
 from ..output import plain
 from ..reports.plain_text import HIDDEN, visible
+from .typed import line
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -90,13 +90,8 @@ def stopped(what_is_there: str, go_on: Sequence[str]) -> typer.Exit:
     Args:
         go_on: the arguments of the command that goes on.
     """
-    say([f"Stopped; {what_is_there}. Go on with:", typed(*go_on)])
+    say([f"Stopped; {what_is_there}. Go on with:", line(*go_on)])
     return typer.Exit(INTERRUPTED)
-
-
-def typed(*arguments: str) -> str:
-    """A command as it can be typed."""
-    return shlex.join(["uncollapse", *arguments])
 
 
 def _failed(message: str) -> typer.Exit:

@@ -30,7 +30,8 @@ from ..training import train as train_concept
 from ..training.settings import MAY_CHANGE
 from ..trajectory import Trajectory, read_trajectory
 from . import options as o
-from .console import command, print_json, say, stderr, stdout, stopped, typed
+from .console import command, print_json, say, stderr, stdout, stopped
+from .typed import line
 
 LISTED = "checkpoint_steps"
 SAID = {  # where a setting's docs speak of Python
@@ -110,7 +111,7 @@ def _next(trajectory: Trajectory, settings: Settings, model: str | None) -> list
     given = [f"--{settings.given_as.replace('_', '-')}", folder, "--placeholder", concept]
     prompt = f"a photo of {concept} in the snow"
     asked = [*given, "--anchor", settings.class_word, "--prompt", prompt, "--compare"]
-    return [typed("diagnose", folder), typed("generate", *([model] if model else []), *asked)]
+    return [line("diagnose", folder), line("generate", *([model] if model else []), *asked)]
 
 
 def parse_steps(text: str, last: int) -> tuple[int, ...]:
