@@ -117,9 +117,10 @@ def read_trajectory(folder: str | Path) -> Trajectory:
     try:
         trajectory = _parsed(path.parent, data)
     except (KeyError, TypeError, ValueError) as error:
+        why = f"it has no {error}." if isinstance(error, KeyError) else reason(error)
         raise FileFormatError(
-            f"{path}: is damaged or no manifest of a training: {reason(error)} Give the folder that "
-            "'uncollapse train' wrote to."
+            f"{path}: is damaged or no manifest of a training: {why} Give the folder that 'uncollapse train' "
+            "wrote to."
         ) from error
     for checkpoint in trajectory.checkpoints:
         if not is_there(trajectory.path(checkpoint)):

@@ -94,8 +94,8 @@ def test_they_are_drawn_told_and_reported(diagnosed, tmp_path):
     assert "redness" in page.text
     assert (tmp_path / f"{PROMPT.replace(' ', '-')}-Halfway-seed1.png").exists()
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
-    assert [arm["name"] for arm in results["arms"]] == ["base", "personalised", "TEA α 0.2", "Halfway"]
-    assert results["arms"][3]["adjustment"] == {"adjuster": "halfway", "share_moved": 1.0}
+    assert [arm["name"] for arm in results["arms"]] == ["base", "personalised", "Halfway"]
+    assert results["arms"][2]["adjustment"] == {"adjuster": "halfway", "share_moved": 1.0}
     assert set(results["records"][0]) == {"arm", "prompt", "context", "seed", "file", "redness", "is_dark"}
 
 
@@ -139,7 +139,7 @@ def test_a_measure_gets_the_model_and_the_photos_that_were_named(diagnosed, tmp_
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("quarter", "none of tea, halfway"), ("halfway:speed=1", "halfway has only share_moved")],
+    [("quarter", "none of tea, lerp, weight, halfway"), ("halfway:speed=1", "halfway has only share_moved")],
 )
 def test_an_arm_that_there_is_not_is_one_sentence(diagnosed, tmp_path, text, said):
     for command in ("generate", "diagnose"):

@@ -107,9 +107,11 @@ def test_ctrl_c_says_how_to_go_on(tune, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "tune_concept", stop)
+    monkeypatch.setattr("sys.argv", ["uncollapse", "tune", "--keep", "context"])
     result = tune()
     assert result.exit_code == 130
     assert "Stopped; 0 pictures are in" in words(result.stderr)
+    assert result.stderr.strip().endswith("uncollapse tune --keep context")
 
 
 def test_a_healthy_concept_is_left_alone(tune, scores, tmp_path):

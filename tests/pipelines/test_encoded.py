@@ -157,4 +157,4 @@ def test_vectors_of_any_build_are_the_formula_bit_for_bit():
         found = Encoded([own], [anchor], [roles], [owners]).adjusted(concepts)
         assert torch.equal(found[0], expected)
     assert bits_of((0, 1)) == 3
-    assert (mixed.alpha, mixed.own_norm, mixed.anchor_norm) == (0.5, 0.5, 0.75)
+    assert set(mixed.weights) == {(0.5, 0.5, 0.75)}  # of every role

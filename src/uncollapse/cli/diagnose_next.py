@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..adjustment import Adjustment
 from ..comparison import Arm, typed_arm
 from ..concept import Concept
 from ..diagnosis import Contexts, Diagnosis, TrainingDiagnosis, best_kept
@@ -126,7 +127,13 @@ def _drawing(given: Typed, seen: bool) -> NextStep:
 
 def _strength(arm: Arm) -> tuple[str, ...]:
     """The options that draw by an arm."""
-    return ("--arm", typed_arm(arm)) if arm.altered else AS_IT_IS
+    if not arm.altered:
+        return AS_IT_IS
+    tea = arm.adjuster
+    if not isinstance(tea, Adjustment):
+        return ("--arm", typed_arm(arm))
+    settings = {"--alpha": tea.alpha, "--beta": tea.beta, "--norm-blend": tea.norm_blend}
+    return tuple(w for flag, x in settings.items() if x is not None for w in (flag, f"{x:g}"))
 
 
 def named_parts(parts: Parts, concept: Concept) -> list[str | None]:
