@@ -26,6 +26,7 @@ def run(*arguments):
     return CliRunner().invoke(make_app(), ["demo", *map(str, arguments)])
 
 
+ADJUSTED = ["TEA α 0.2", "TEA α 0/1/1", "text LoRA × 0.25"]
 SHORT = ("--prompts", 1, "--seeds", 2)
 
 
@@ -45,21 +46,21 @@ def test_it_writes_a_sheet_a_report_and_the_results(demo):
     with Image.open(folder / "contact_sheet.png") as sheet:
         assert sheet.width > 500
     results = json.loads((folder / "results.json").read_text())
-    assert [arm["name"] for arm in results["arms"]] == ["base", "personalised", "TEA α 0.2", "TEA α 0.6"]
-    assert len(results["records"]) == 4 * 1 * 2
+    assert [arm["name"] for arm in results["arms"]] == ["base", "personalised", *ADJUSTED]
+    assert len(results["records"]) == 5 * 1 * 2
     assert {"context_kept", "identity_kept", "clip_t_full", "clip_i"} <= set(results["records"][0])
 
 
 def test_it_prints_a_table_and_a_sentence(demo):
     result, folder = demo
     assert "likeness kept" in " ".join(result.stdout.split())
-    assert "With TEA α 0.6" in " ".join(result.stdout.split())
+    assert "with TEA α 0/1/1" in " ".join(result.stdout.split())
     assert "The personalised model keeps the asked-for context in" in " ".join(result.stdout.split())
     assert "report.html" in result.stdout
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "<code>uncollapse diagnose --placeholder &#39;sks cat&#39; --anchor cat</code>" in page
-    assert "8 images" not in result.stdout
-    assert "8 images in" in result.stderr
+    assert "10 images" not in result.stdout
+    assert "10 images in" in result.stderr
 
 
 def test_the_same_command_draws_the_same_pictures(demo, tmp_path):
