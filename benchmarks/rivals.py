@@ -9,8 +9,8 @@ differences are paired by concept, with an exact sign-flip test. The settings ar
 read off these very pictures, so the best one's figure flatters it.
 
 Checks first that what must change nothing changes nothing: the arms' neutral settings draw the personalised
-model's pictures to the last bit. Records every picture's scores, and writes the table in Markdown and as a
-chart. A run that was stopped goes on.
+model's pictures to the last bit. Records every picture's scores, and writes the table in Markdown. A run that
+was stopped goes on.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ from recorder import Lines, Recorder
 from rich.progress import track
 from scipy.stats import permutation_test, t
 
-from uncollapse.comparison import BASE, PERSONALISED, Arm, compare, parse_arm
+from uncollapse.comparison import BASE, PERSONALISED, Arm, compare, parse_arm, told_apart
 from uncollapse.models.generation import GenerationSettings
-from uncollapse.output import save_text, write_atomically
-from uncollapse.reports.figures import BLUE, GREEN, ORANGE, PURPLE, RED, as_png, new
+from uncollapse.output import save_text
 from uncollapse.subjects import bundled, chosen_miniature
 
 RESULTS = Path(__file__).parent / "results"
@@ -132,28 +131,6 @@ def interval_text(mean: float, interval: tuple[float, float], sign: str = "") ->
     return f"{100 * mean:{sign}.0f} [{low:{sign}.0f} to {high:{sign}.0f}]"
 
 
-def chart(shares: Shares, path: Path) -> None:
-    """Context against likeness, an arm a point."""
-    made, axes = new(7.2, 5.4)
-    for arm in shares.arms:
-        x, y = 100 * shares.mean(arm, "context kept"), 100 * shares.mean(arm, "likeness kept")
-        kind = next((k for k in ("TEA", "LoRA", "anchor", "LERP", "Weight") if k in arm), "")
-        axes.plot(x, y, MARKS[kind][0], color=MARKS[kind][1], markersize=7)
-        axes.annotate(arm, (x, y), xytext=(5, 3), textcoords="offset points", fontsize=7)
-    axes.set(xlabel="context kept, % of pictures", ylabel="likeness kept, %", xlim=(-4, 118), ylim=(-4, 104))
-    write_atomically(path, lambda scratch: scratch.write_bytes(as_png(made)))
-
-
-MARKS = {
-    "TEA": ("o", GREEN),
-    "LoRA": ("s", BLUE),
-    "anchor": ("^", ORANGE),
-    "LERP": ("v", PURPLE),
-    "Weight": ("d", PURPLE),
-    "": ("x", RED),
-}
-
-
 def main(
     concept: Annotated[list[str] | None, typer.Option(help="Which concepts; all by default.")] = None,
     seeds: Annotated[int, typer.Option(help="Seeds for each of the eight prompts.")] = 2,
@@ -166,7 +143,7 @@ def main(
     ] = Path("outputs/rivals"),
 ) -> None:
     """Measure and write the table."""
-    arms = [BASE, PERSONALISED, *map(parse_arm, arm or ARMS)]
+    arms = told_apart([BASE, PERSONALISED, *map(parse_arm, arm or ARMS)])
     names = concept or list(chosen_miniature().concepts)
     settings = dict(seeds=seeds, arms=[each.as_json() for each in arms], drawing=SETTINGS.given())
     kept = Lines(work / "concepts.jsonl", "concept")
@@ -186,7 +163,6 @@ def main(
     shares = Shares(whole.records)
     whole.save({arm: {o: shares.mean(arm, o) for o in OUTCOMES} for arm in shares.arms})
     save_text(markdown(shares), output.with_suffix(".md"))
-    chart(shares, output.with_suffix(".png"))
     print(markdown(shares))
 
 

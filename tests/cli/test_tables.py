@@ -1,5 +1,7 @@
 """A table in the terminal: nothing typed is taken for markup, figures stand right, long cells are folded."""
 
+import pytest
+
 from uncollapse.cli.tables import print_files, print_table
 from uncollapse.metrics.sets.bootstrap import Interval
 from uncollapse.reports.table import Table
@@ -44,3 +46,15 @@ def test_no_name_is_broken(capsys, monkeypatch):
 def test_files_are_listed_with_what_they_are(capsys, tmp_path):
     print_files({"contact_sheet": tmp_path / "a.png"}, 14)
     assert capsys.readouterr().out == f"contact sheet  {tmp_path / 'a.png'}\n"
+
+
+@pytest.mark.parametrize("width", [40, 56, 60, 70, 80, 81, 100])
+def test_no_cell_is_cut_at_any_width(width, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(width))
+    head = ["", "Base model, “dog”", "Personalised, “sks dog”", "With TEA α 0/1/1", "With text LoRA × 0.25"]
+    rows = [["context kept", "100% [82–100]", "0% [0–18]", "67% [44–84]", "52.5 ± 4.4"]] * 2
+    print_table(Table("x", head, rows, align="lrrrr"))
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= width
+    for word in " ".join([*head, *rows[0]]).split():
+        assert word in said

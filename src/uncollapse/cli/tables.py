@@ -31,18 +31,30 @@ def print_table(table: Table, decimals: int = 2) -> None:
     columns = [[visible(each) for each in brief(column, decimals)] for column in _columns(table)]
     words = [_longest(" ".join([name, *cells])) for name, cells in zip(head, columns, strict=True)]
     console = stdout()
-    if sum(words) + len(GAP) * (len(head) - 1) > console.width:
+    room = console.width - len(GAP) * (len(head) - 1) - 1
+    if sum(words) > room:
         _print_lists(head, columns)
         return
+    whole = [max(map(cell_len, [name, *cells])) for name, cells in zip(head, columns, strict=True)]
+    widths = _fitted(whole, words, room)
     grid = Grid(box=HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for i, name in enumerate(head):
         right = table.is_right(i) or (not table.align and table.holds_figures(i))
-        grid.add_column(escape(name), justify="right" if right else "left", min_width=words[i])
+        grid.add_column(escape(name), justify="right" if right else "left", width=widths[i])
     for row in zip(*columns, strict=True):
         grid.add_row(*map(escape, row))
     console.print()
     console.print(grid)
     console.print()
+
+
+def _fitted(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """Column widths that fit: the widest give way first, and none further than to its longest word."""
+    fitted = list(widths)
+    while sum(fitted) > room:
+        widest = max((i for i in range(len(fitted)) if fitted[i] > least[i]), key=fitted.__getitem__)
+        fitted[widest] -= 1
+    return fitted
 
 
 def _columns(table: Table) -> list[list[Cell]]:
