@@ -53,7 +53,7 @@ def test_it_writes_a_sheet_a_report_and_the_results(demo):
 
 def test_it_prints_a_table_and_a_sentence(demo):
     result, folder = demo
-    assert "likeness kept" in " ".join(result.stdout.split())
+    assert "and the likeness in" in " ".join(result.stdout.split())
     assert "with TEA α 0/1/1" in " ".join(result.stdout.split())
     assert "The personalised model keeps the asked-for context in" in " ".join(result.stdout.split())
     assert "report.html" in result.stdout
