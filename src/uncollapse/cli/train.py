@@ -8,6 +8,7 @@ which needs nothing but its folder.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import re
 import time
@@ -302,7 +303,7 @@ def _option(
     Args:
         resumed: for a training that goes on: nothing is required, and what may not change is not offered.
     """
-    hint, default = typing.get_type_hints(kind)[setting.name], setting.default
+    hint, default = _types(kind)[setting.name], setting.default
     flag = _flag(setting.name)
     if setting.name == LISTED:
         hint, default = str, ""
@@ -322,10 +323,16 @@ def _option(
     )
 
 
+@functools.cache
+def _types(kind: type[Settings]) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+@functools.cache
 def documented(kind: type[Settings]) -> dict[str, str]:
     """What a command says of each setting: the docstrings of its class and of those it comes from, where a
     setting's name is its option, and what None stands for is what happens by default; or what ``SAID`` has.
