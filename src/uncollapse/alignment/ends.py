@@ -16,6 +16,7 @@ def pair_ends(
     pads: Collection[int] = (),
     one_phrase: bool = False,
     inner_padding: bool = False,
+    marks: Collection[int] = (),
 ) -> list[int]:
     """Pair two rows of token ids that cannot be read: what both begin with, and what both end with.
 
@@ -27,6 +28,8 @@ def pair_ends(
         one_phrase: whether the two differ in one place alone, so that what lies between is the placeholder
             in the one and the anchor in the other.
         inner_padding: whether repeated pads within a row are padding too, not words that read alike.
+        marks: ids that are no words, such as EOS: where a row may be cut off, only such a one at its end is
+            the other's for certain.
 
     >>> pair_ends([9, 1, 50, 51, 2, 8, 8], [9, 1, 60, 2, 8, 8, 8], pads=[8], one_phrase=True)
     [0, 1, 2, 2, 3, 4, 6]
@@ -37,7 +40,8 @@ def pair_ends(
     same_length = len(prompt) == len(anchor)
     padded = {len(one) < len(prompt), len(two) < len(anchor)}
     certain = padded == {True} or not same_length
-    tail = tail if certain else min(tail, 1)  # EOS
+    if not certain:
+        tail = int(tail > 0 and one[-1] in marks)
     either = max(0, head + tail - min(len(one), len(two)))
     head, tail = head - either, tail - either
     between = [ALONE] * (len(one) - head - tail)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ..adjusters import Role
 from ..alignment import ALONE, Tokens, has_offsets, pair_ends, pair_tokens, phrase_of_tokens
-from ..components import Pipeline, tokenizers
+from ..components import Pipeline, Tokenizer, tokenizers
 from ..concept import Concept
 from ..errors import UncollapseWarning
 from ..placeholders import Span, mentions, substitute
@@ -127,7 +127,8 @@ def _by_ends(
     pads = [int(pad) for each in known_here if (pad := getattr(each, "pad_token_id", None)) is not None]
     inner_padding = nobody_types_padding(known_here, concepts, texts)
     found = substitute(" ".join(texts), [(c.placeholder, c.anchor) for c in concepts])
-    partners = pair_ends(prompt, anchor, pads, len(found.spans) == 1, inner_padding)
+    marks = {i for each in known_here for i in _marks(each)}
+    partners = pair_ends(prompt, anchor, pads, len(found.spans) == 1, inner_padding, marks)
     if ALONE in partners:
         warnings.warn(
             f"{partners.count(ALONE)} of {len(partners)} tokens stay as they are: what a text encoder of "
@@ -138,6 +139,11 @@ def _by_ends(
         )
     everyone, count = tuple(range(len(concepts))), len(prompt)
     return Pairing(tuple(partners), (everyone,) * count, (Role.REST,) * count, everyone)
+
+
+def _marks(tokenizer: Tokenizer) -> set[int]:
+    """Ids of BOS, EOS and the like; not of the unknown token, which stands for words."""
+    return {*getattr(tokenizer, "all_special_ids", ())} - {getattr(tokenizer, "unk_token_id", None)}
 
 
 def same_text(prompt: Sequence[int], anchor: Sequence[int]) -> bool:
