@@ -165,6 +165,7 @@ def test_a_picture_whose_text_holds_an_embedding_is_still_read(tmp_path):
     assert torch.equal(read(tmp_path / "cat.png").vectors["text_encoder"], ROWS)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [(2048, 4096), (9000, 9000)])
 def test_large_pictures_with_black_gutters_take_no_time(tmp_path, size):
     pixels = np.full((*size, 3), 255, np.uint8)

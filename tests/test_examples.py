@@ -32,6 +32,7 @@ def test_the_world_is_drawn_into_the_named_file(tmp_path, monkeypatch):
         assert sheet.width > sheet.height > 300
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", TUTORIALS)
 def test_a_tutorial_runs_and_draws_what_its_page_shows(name, pages, tmp_path):
     printed = pages.run(name, "--output", str(tmp_path), *REDUCED, *TRAINED.get(name, []))

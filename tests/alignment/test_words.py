@@ -162,6 +162,7 @@ anchors = st.lists(
 )
 
 
+@pytest.mark.thorough
 @settings(max_examples=300)
 @given(
     st.lists(contexts | st.just("V*") | st.just("W*"), max_size=10),

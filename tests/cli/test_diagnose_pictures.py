@@ -75,6 +75,7 @@ def test_the_miniature_is_judged_without_being_asked(miniature, tmp_path):
     }  # no verdict, so no adjustment is proposed
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("two_prompts")
 def test_a_training_drawn(diagnosed, eyes, tmp_path):
     arguments = (
@@ -105,6 +106,7 @@ def test_a_file_draws_nothing(diagnosed, tmp_path):
     assert "give the model, and the file with --embedding" in result.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("two_prompts")
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("out of memory")])
 def test_what_was_measured_outlives_the_drawing(diagnosed, tmp_path, monkeypatch, error):

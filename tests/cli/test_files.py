@@ -334,6 +334,7 @@ def check_refused(result, words):
     assert result.stdout == ""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "words"), BAD)
 def test_bad_files_are_one_sentence(files, tmp_path, name, words, monkeypatch):
     monkeypatch.chdir(tmp_path)

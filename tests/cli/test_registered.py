@@ -113,6 +113,7 @@ def test_they_are_in_a_diagnosis(diagnosed, tmp_path):
     assert set(redness["arms"]) == {"base", "personalised", "Halfway"}
 
 
+@pytest.mark.thorough
 def test_they_are_in_the_diagnosis_of_a_training(diagnosed, tmp_path):
     asked = ("--contexts", diagnosed / "contexts.txt", "--images", 1, "--steps", 2, "--arm", "halfway")
     result = run("diagnose", diagnosed / "run", *asked, "--redness", "-o", tmp_path)

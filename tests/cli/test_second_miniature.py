@@ -63,6 +63,7 @@ def test_diagnose_asks_about_its_own_contexts_and_has_it_judged(tmp_path):
     assert TITLE in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.thorough
 def test_a_training_of_it_is_diagnosed_with_it(diagnosed, tmp_path):
     trained = read_trajectory(diagnosed / "run")
     moved = Trajectory(**{**vars(trained), "base_model": TITLE, "folder": tmp_path})

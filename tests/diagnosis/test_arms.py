@@ -84,6 +84,7 @@ def test_advice_is_worded_by_the_arms_label():
     assert none.advice.expect.startswith("No adjustment tried makes more of the context heard")
 
 
+@pytest.mark.thorough
 def test_a_training_is_measured_drawn_and_shown_by_all_of_them(trainings, tmp_path):
     arms = [*tea_arms([0.2, 0.4], 1.0), CLEARED, OFF, BASE]
     pictures = PictureSettings(PROMPTS[:1], (0,), GenerationSettings(num_inference_steps=1))

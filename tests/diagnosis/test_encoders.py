@@ -91,6 +91,7 @@ def test_the_rows_of_every_encoder_are_swapped(inversion):
             torch.testing.assert_close(encoder.get_input_embeddings().weight[ids], embedding.vectors[name])
 
 
+@pytest.mark.thorough
 def test_a_training_has_curves_for_each(inversion, tmp_path):
     pipe = build("SDXL")
     found = diagnose_trajectory(inversion, lambda: pipe, CONTEXTS, ProbeSettings(seeds=(0,)), 4)

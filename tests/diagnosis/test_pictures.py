@@ -149,6 +149,7 @@ def test_the_report_shows_the_pictures_and_names_units_and_sources(lora_pipe, se
     assert len(data["pictures"]["records"]) == 3 * 4
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("drawn")
 def test_every_checkpoint_is_drawn_as_it_is_alone_and_adjusted(trainings, settings, tmp_path):
     training = replace(trainings[0], checkpoints=trainings[0].checkpoints[::3])

@@ -186,6 +186,7 @@ def test_noise_has_no_change_point_more_often_than_not():
     assert sum(cut is not None for cut in found) < 50
 
 
+@pytest.mark.thorough
 def test_a_training_is_what_its_checkpoints_are_alone(trainings):
     lora, _ = trainings
     pipe = make_pipeline()

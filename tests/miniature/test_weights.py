@@ -44,15 +44,18 @@ def test_it_loads_as_any_pipeline_in_one_precision(pipe):
     assert np.array_equal(*same)
 
 
+@pytest.mark.thorough
 def test_the_judge_reads_held_out_renders():
     accuracy = judge.accuracy(MINIATURE.judge(), count=200)
     assert min(accuracy.values()) >= 0.98, accuracy
 
 
+@pytest.mark.thorough
 def test_clip_finds_each_pictures_own_caption():
     assert clip.retrieval(*MINIATURE.clip(), complete=True, batches=3) >= 0.88
 
 
+@pytest.mark.thorough
 def test_unseen_combinations_are_composed(pipe, monkeypatch):
     monkeypatch.setattr(quality, "STEPS", STEPS)
     shares = quality.composition(pipe, MINIATURE.judge(), prompts=50)

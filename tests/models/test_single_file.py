@@ -44,6 +44,7 @@ def no_network(monkeypatch):
     assert asked == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("title", MAKES)
 def test_a_checkpoint_draws_as_its_pipeline_and_nothing_is_fetched(title, tmp_path, no_network):
     pipe, weights = made(title)

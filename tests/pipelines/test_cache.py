@@ -243,6 +243,7 @@ ACTIONS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore:.*cannot be told word by word")  # of a prompt cut off on the left
 @pytest.mark.parametrize("change", ACTIONS.values(), ids=ACTIONS)
 def test_nothing_stale_is_used(lora_pipe, change):
@@ -315,6 +316,7 @@ OTHERS = {
 }  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("layout", "change"), OTHERS.values(), ids=OTHERS)
 def test_nothing_that_the_pipeline_reads_is_stale(layout, change):
     pipe = LAYOUTS[layout]()

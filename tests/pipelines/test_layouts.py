@@ -15,6 +15,8 @@ from uncollapse.components import text_encoders
 from uncollapse.pipelines import prompt_level
 from uncollapse.pipelines.encode_step import tensors_in
 
+pytestmark = pytest.mark.thorough
+
 PROMPT, TWIN = "a photo of sks cat in the snow", "a photo of big dog in the snow"
 SHORTER = "a photo of dog in the snow"
 OTHER = "a red car near a bridge and a hat"

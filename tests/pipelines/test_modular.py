@@ -10,6 +10,8 @@ from toys.modular import BLOCKS, modular
 from uncollapse.components import text_encoders
 from uncollapse.pipelines.encode_step import tensors_in
 
+pytestmark = pytest.mark.thorough
+
 PROMPT, TWIN = "a photo of sks cat in the snow", "a photo of big dog in the snow"
 
 

@@ -79,6 +79,7 @@ def test_every_context_word_is_paired_with_itself(name):
     assert right == everything
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", TOKENIZERS)
 @pytest.mark.filterwarnings("ignore:.*cannot be told word by word")
 def test_what_cannot_be_read_is_paired_at_its_ends_or_by_resemblance(name):
@@ -319,6 +320,7 @@ phrases = st.tuples(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("template", ["{}", "user: describe\n{}\nanswer: a cat of the snow"])
 @pytest.mark.parametrize("name", VOCABULARIES)
 @pytest.mark.filterwarnings("ignore:.*cannot be told word by word")

@@ -136,6 +136,7 @@ def test_it_is_resumed(pipe, photos, trajectory, tmp_path):
         train(pipe, photos, trajectory.folder, Shift(**settings, target=1.0), resume=True)
 
 
+@pytest.mark.thorough
 def test_it_is_adjusted_as_its_level_asks(trajectory, monkeypatch):
     def found(level):
         monkeypatch.setattr(Shift, "level", level)

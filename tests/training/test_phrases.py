@@ -52,6 +52,7 @@ def parts_of(path):
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("text_lr", [None, 1e-2])
 @pytest.mark.parametrize(
     ("family", "denoiser", "encoders"),
@@ -139,6 +140,7 @@ def test_the_bundled_loras_have_those_names(concept):
     assert {name.split(".")[1] for name in names if name.startswith("text_encoder")} == {"text_model"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("family", "prefixes", "parts"),
     [
@@ -356,6 +358,7 @@ def load_plainly(model, folder):
     flux("a photo of sks cat", num_inference_steps=1, height=16, width=16, max_sequence_length=64)
 
 
+@pytest.mark.thorough
 def test_every_file_loads_where_uncollapse_is_not(model, photos, tmp_path, monkeypatch):
     inversion = TextualInversion(placeholder="<my-cat>", class_word="cat", steps=1, vectors=2)
     train(make_pipeline(), photos, tmp_path / "inversion", inversion)

@@ -93,6 +93,7 @@ def test_the_steering_loss_is_added_with_its_weight(pipe):
     assert found[0.5] - found[0.0] == pytest.approx(0.5 * steering, rel=1e-4)
 
 
+@pytest.mark.thorough
 def test_steering_keeps_the_relation_among_prepositions(pipe, photos, tmp_path):
     """It begins as a thing, and a strong steering loss alone has to bring it away from it."""
     [(positives, negatives)] = basis_rows(pipe, list(PROMPTS.values()), "<R>").values()

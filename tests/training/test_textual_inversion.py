@@ -210,6 +210,7 @@ def test_lower_precision_is_near(pipe, photos, tmp_path):
     assert lower.checkpoints[-1].loss != plain.checkpoints[-1].loss
 
 
+@pytest.mark.thorough
 def test_previews_show_the_prompt_as_the_result_draws_it(pipe, photos, tmp_path):
     prompt = "a photo of <my-cat> in the snow"
     learn(pipe, photos, tmp_path / "out", steps=3, preview_every=3, validation_prompt=prompt)
