@@ -102,6 +102,17 @@ def test_a_stopped_run_takes_the_pictures_that_are_there(tune, tmp_path):
     assert {Path(path).name for path in first["files"].values()} >= {"preset.json", "report.html"}
 
 
+def test_pictures_of_another_training_under_the_same_name_are_not_taken(
+    tune, diagnosed, tmp_path, monkeypatch
+):
+    tune()
+    before = set((tmp_path / "out" / "pictures").iterdir())
+    monkeypatch.setattr(command, "fingerprints", lambda *_: {"unet": [1.0, 2.0, 3.0]})
+    tune()
+    added = set((tmp_path / "out" / "pictures").iterdir()) - before
+    assert len(added) == len(before)
+
+
 def test_ctrl_c_says_how_to_go_on(tune, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt

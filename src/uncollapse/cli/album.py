@@ -36,6 +36,12 @@ class PictureFolder(Album):
         self.folder, self.run, self.prompts, self.resume = folder, run, prompts, resume
         self.names: set[Path] = set()
 
+    @property
+    def says(self) -> str:
+        """How many pictures there are, and where, in words."""
+        there = len(self.names)
+        return f"{there} picture{'s are' if there != 1 else ' is'} in '{self.folder}'"
+
     def found(self, arm: Arm, asked: str, prompt: int, seed: int) -> Path | None:
         path = self._path(arm, asked, prompt, seed)
         if not (self.resume and path.exists()):

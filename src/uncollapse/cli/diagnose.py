@@ -60,9 +60,7 @@ def diagnose(
     lora: o.Lora = None,
     embedding: o.Embedding = None,
     custom_diffusion: o.CustomDiffusion = None,
-    base: Annotated[
-        str | None, typer.Option(help="The model before its fine-tuning, where that is no LoRA or embedding.")
-    ] = None,
+    base: o.Base = None,
     placeholder: o.Placeholder = None,
     anchor: o.Anchor = None,
     contexts: Annotated[

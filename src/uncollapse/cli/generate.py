@@ -26,6 +26,7 @@ from ..concept import Concept
 from ..errors import AdjustmentError, PipelineError, PlaceholderError, Setting, UncollapseWarning
 from ..models.generation import GenerationSettings
 from ..output import check_writable
+from ..pipelines import level_of
 from ..placeholders import mentions
 from ..subjects import Parts, Subject, assembled, measured_subject
 from ..tuning import read_preset
@@ -107,7 +108,7 @@ def generate(
     if chosen and not anyway:
         chosen.check(subject.pipe)
     subject.pipe.set_progress_bar_config(disable=True)  # there is one of all pictures
-    _check_level(subject.concept, parts)
+    _check_level(subject)
     if compare:
         subject = measured_subject(subject, references, measured)
         arms = [*_base_arm(subject), PERSONALISED, *arms]
@@ -130,10 +131,8 @@ def generate(
                 album=album,
             )
     except KeyboardInterrupt:
-        there = len(album.names)
         given = [each for each in sys.argv[1:] if each != "--resume"]
-        what = f"{there} picture{'s are' if there != 1 else ' is'} in '{output}'"
-        raise stopped(what, [*given, "--resume"]) from None
+        raise stopped(album.says, [*given, "--resume"]) from None
     files: dict[str, Path] = {}
     if compare:
         looked_at = {"references": references and str(references), **measured}
@@ -202,10 +201,10 @@ def _check_effect(
         )
 
 
-def _check_level(concept: Concept, parts: Parts) -> None:
+def _check_level(subject: Subject) -> None:
     """At token level rows of the table are moved, and nobody encodes an anchor."""
-    learned = bool(parts.embedding) and len(concept.placeholder.split()) == 1
-    if concept.level == "token" or (concept.level == "auto" and learned):
+    concept = subject.concept
+    if level_of(subject.pipe, concept) == "token":
         for name, usual in (("anchor_encoder", "base"), ("negative_encoder", "tuned")):
             if getattr(concept, name) != usual:
                 raise PipelineError(

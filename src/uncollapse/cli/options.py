@@ -26,6 +26,9 @@ Embedding = Annotated[str | None, typer.Option(help="Textual-Inversion embedding
 CustomDiffusion = Annotated[
     str | None, typer.Option(help="Folder (or delta.bin) of a Custom Diffusion or ClassDiffusion training.")
 ]
+Base = Annotated[
+    str | None, typer.Option(help="The model before its fine-tuning, where that is no LoRA or embedding.")
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, …; by default CUDA where there is one.")]
 Dtype = Annotated[str | None, typer.Option(help="Type of the weights: float32, float16 or bfloat16.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads; by default torch's choice.")]

@@ -21,7 +21,7 @@ from ..output import check_writable, save_json
 from ..reports.page import NextStep
 from ..reports.table import Table
 from ..subjects import Parts, Subject, assembled, base_pipeline, measured_subject
-from ..tuning import Keep, Tuned, TuneSettings, family
+from ..tuning import Keep, Tuned, TuneSettings, family, fingerprints
 from ..tuning import tune as tune_concept
 from . import options as o
 from .album import PictureFolder
@@ -45,9 +45,7 @@ def tune(
     lora: o.Lora = None,
     embedding: o.Embedding = None,
     custom_diffusion: o.CustomDiffusion = None,
-    base: Annotated[
-        str | None, typer.Option(help="The model before its fine-tuning, where that is no LoRA or embedding.")
-    ] = None,
+    base: o.Base = None,
     placeholder: o.Placeholder = None,
     anchor: o.Anchor = None,
     photos: Annotated[
@@ -104,10 +102,13 @@ def tune(
     if photos or measured:
         subject = measured_subject(subject, photos, measured or {})
     prompts, measures, asked = _trial(subject, prompt, asked)
+    ways = family(subject.pipe, subject.concept)
+    settings = replace(settings, ways=ways)
     run = subject.run | how | asked.given()
-    album = PictureFolder(output / "pictures", run, len(prompts), resume=True)
+    made_by = run | {"weights": fingerprints(subject.pipe, subject.concept)}  # a file may be trained anew
+    album = PictureFolder(output / "pictures", made_by, len(prompts), resume=True)
     try:
-        with _tuning(len(family(subject.pipe, subject.concept)), pictures) as on_step:
+        with _tuning(len(ways), pictures) as on_step:
             found = tune_concept(
                 subject.pipe,
                 subject.concept,
@@ -120,9 +121,7 @@ def tune(
                 on_step=on_step,
             )
     except KeyboardInterrupt:
-        there = len(album.names)
-        known = f"{there} picture{'s are' if there != 1 else ' is'} in '{output}'"
-        raise stopped(known, sys.argv[1:]) from None
+        raise stopped(album.says, sys.argv[1:]) from None
     _show(found, parts, subject.references, run, output, as_json_text=json)
 
 

@@ -8,7 +8,18 @@ preset    what was found, as a file that Python and the commands read
 
 from .family import family
 from .keep import Keep
-from .preset import Preset, read_preset
+from .preset import Preset, fingerprints, read_preset
 from .trials import Candidate, Tuned, TuneSettings, tune, tuning
 
-__all__ = ["Candidate", "Keep", "Preset", "TuneSettings", "Tuned", "family", "read_preset", "tune", "tuning"]
+__all__ = [
+    "Candidate",
+    "Keep",
+    "Preset",
+    "TuneSettings",
+    "Tuned",
+    "family",
+    "fingerprints",
+    "read_preset",
+    "tune",
+    "tuning",
+]

@@ -124,18 +124,18 @@ def read_preset(path: str | Path) -> Preset:
 
 def fingerprints(pipe: Pipeline, concept: Concept) -> dict[str, list[float]]:
     """What personalises a pipeline, in numbers: the adapters of each part, the concept's learned rows."""
-    found = {name: _print(tensors) for name, tensors in adapter_tensors(pipe).items()}
+    found = {name: _in_numbers(tensors) for name, tensors in adapter_tensors(pipe).items()}
     for i, (tokenizer, encoder) in enumerate(tokens_and_encoders(pipe)):
         names = learned_tokens(tokenizer, concept.placeholder)
         if names:
             rows = token_table(encoder, "Preset()", "its learned rows cannot be read.")[
                 tokenizer.convert_tokens_to_ids(names)
             ]
-            found[f"learned rows{f' {i + 1}' if i else ''}"] = _print({"": rows})
+            found[f"learned rows{f' {i + 1}' if i else ''}"] = _in_numbers({"": rows})
     return found
 
 
-def _print(tensors: Mapping[str, torch.Tensor]) -> list[float]:
+def _in_numbers(tensors: Mapping[str, torch.Tensor]) -> list[float]:
     """Three numbers: the length of all the weights together, and what they are along two fixed directions.
 
     Rounding to another precision moves them by thousandths of the length, another training by all of it.
