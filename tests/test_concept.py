@@ -56,3 +56,9 @@ def test_an_adjuster_is_used_at_its_own_levels():
 def test_a_concept_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Concept("sks dog", "dog").level = "token"
+
+
+@pytest.mark.parametrize("encoders", ["", "clip_l+", "+", None, ["clip_l"]])
+def test_encoders_are_names_with_a_plus_between_them(encoders):
+    with pytest.raises(AdjustmentError, match=r"encoders=.*names no encoders"):
+        Concept("sks cat", "cat", encoders=encoders)

@@ -17,7 +17,8 @@ from .errors import AdjustmentError, PlaceholderError
 __all__ = ["UNSET", "Concept", "Unset"]
 
 LEVELS = ("auto", "token", "prompt")
-ENCODED_BY = ("base", "tuned")
+BASE, TUNED = ENCODED_BY = ("base", "tuned")
+ALL = "all"
 
 
 class Unset(Enum):
@@ -47,6 +48,9 @@ class Concept:
             empty one too, and other prompts of the batch. "tuned": the text encoder as it is; they keep every
             bit. "base": as for anchors. A tuned encoder puts some of the concept into the empty prompt, and
             guidance away from it costs likeness once the prompt itself is adjusted. Not in the paper.
+        encoders: whose vectors move, with "+" between them: "clip_l", "clip_g", "t5xxl" and the like,
+            "text_encoder" where there is but one; "pooled" for what encoders say of the prompt as a whole.
+            All others keep every bit. "all": whatever follows the concept.
         adjuster: how to adjust; None for the paper's way, with the paper's settings. Settings given beside it
             take the place of its own.
 
@@ -59,6 +63,7 @@ class Concept:
     level: str
     anchor_encoder: str
     negative_encoder: str
+    encoders: str
 
     def __init__(
         self,
@@ -68,8 +73,9 @@ class Concept:
         beta: float | Unset | None = UNSET,
         norm_blend: float | Unset | None = UNSET,
         level: str = "auto",
-        anchor_encoder: str = "base",
-        negative_encoder: str = "tuned",
+        anchor_encoder: str = BASE,
+        negative_encoder: str = TUNED,
+        encoders: str = ALL,
         *,
         adjuster: Adjuster | None = None,
     ) -> None:
@@ -82,10 +88,20 @@ class Concept:
             "level": level,
             "anchor_encoder": anchor_encoder,
             "negative_encoder": negative_encoder,
+            "encoders": encoders,
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
         self._check()
+
+    @property
+    def movable(self) -> frozenset[str]:
+        """The names in ``encoders``; none where all are meant."""
+        return frozenset() if self.encoders == ALL else frozenset(self.encoders.split("+"))
+
+    def moves(self, encoder: str) -> bool:
+        """Whether the vectors of an encoder of this name move."""
+        return not self.movable or encoder in self.movable
 
     def _check(self) -> None:
         if not isinstance(self.placeholder, str) or not self.placeholder.strip():
@@ -97,6 +113,11 @@ class Concept:
         _check_choice("level", self.level, LEVELS)
         _check_choice("anchor_encoder", self.anchor_encoder, ENCODED_BY)
         _check_choice("negative_encoder", self.negative_encoder, ENCODED_BY)
+        if not isinstance(self.encoders, str) or not all(self.encoders.split("+")):
+            raise AdjustmentError(
+                f"Concept(): encoders={self.encoders!r} names no encoders. Give their names with + between "
+                'them, such as "clip_l+pooled", or leave it out for all.'
+            )
         if self.level != "auto" and self.level not in self.adjuster.levels:
             raise AdjustmentError(
                 f"Concept(): {self.adjuster.label} is not meant for the {self.level} level, only for "

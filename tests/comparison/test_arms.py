@@ -119,7 +119,7 @@ def test_what_is_typed_is_read_by_the_types_of_the_settings(blend):
     [
         ("tae", "'tae' is none of tea, lerp, weight, blend"),
         ("", "is none of tea, lerp, weight, blend"),
-        ("tea:alhpa=1", "sets 'alhpa', but tea has only alpha, beta, norm_blend"),
+        ("tea:alhpa=1", "sets 'alhpa', but tea has only alpha, beta, norm_blend, encoders, neg"),
         ("tea:alpha", "sets alpha to '', which is no number or CONCEPT/CONTEXT/REST"),
         ("tea:alpha=0/1", "sets alpha to '0/1', which is no number or CONCEPT/CONTEXT/REST"),
         ("tea:beta=big", "sets beta to 'big', which is no number or none"),

@@ -10,7 +10,7 @@ from toys.pictures import pixels
 from toys.pipelines import add_lora, encode, make_pipeline
 from toys.registries import as_it_was
 from toys.states import assert_same, assert_same_state, everything, state_of
-from uncollapse.comparison import PERSONALISED, WAYS, Arm, compare, parse_arm, way
+from uncollapse.comparison import PERSONALISED, WAYS, Arm, compare, parse_arm, typed_arm, way
 from uncollapse.components import adapters_scaled
 from uncollapse.errors import AdjustmentError, PipelineError, UncollapseWarning
 from uncollapse.models.generation import GenerationSettings, generate
@@ -144,3 +144,27 @@ def test_it_goes_together_with_an_adjustment(lora_pipe):
         uc.apply(plain, "sks cat", anchor="cat", alpha=0.5, beta=1.0),
     ):
         assert np.array_equal(drawn, pixels(generate(plain, ASKED, SEEDS, SETTINGS)))
+
+
+@pytest.mark.parametrize(
+    ("typed", "settings", "name"),
+    [
+        ("tea:alpha=0.6,encoders=text_encoder", {"encoders": "text_encoder"}, "text_encoder alone"),
+        ("tea:alpha=0.6,negative-encoder=base", {"negative_encoder": "base"}, "base negative"),
+    ],
+)
+def test_an_adjuster_takes_what_a_concept_says_of_encoders(lora_pipe, typed, settings, name):
+    arm = parse_arm(typed)
+    assert arm.name == f"TEA α 0.6, {name}"
+    assert parse_arm(typed_arm(arm)) == arm
+    assert settings.items() <= arm.as_json().items()
+    ours = drawn_in(lora_pipe, arm)
+    with uc.apply(lora_pipe, "sks cat", anchor="cat", alpha=0.6, **settings):
+        assert np.array_equal(ours, pixels(generate(lora_pipe, ASKED, SEEDS, SETTINGS)))
+
+
+def test_what_a_concept_says_of_encoders_is_not_for_ways_without_an_adjuster():
+    with pytest.raises(AdjustmentError, match="sets 'encoders', but lora has only text, denoiser"):
+        parse_arm("lora:text=0,encoders=pooled")
+    with pytest.raises(AdjustmentError, match="negative_encoder='me' is none of"):
+        parse_arm("tea:negative_encoder=me")

@@ -26,6 +26,14 @@ def test_a_file_gives_back_what_was_saved(preset, tmp_path):
     assert json.loads((tmp_path / "preset.json").read_text())["way"] == "tea:alpha=0/1/1,beta=1"
 
 
+def test_one_of_before_a_setting_was_there_is_read(preset, tmp_path):
+    path = preset.save(tmp_path / "preset.json")
+    data = json.loads(path.read_text())
+    del data["encoders"]
+    path.write_text(json.dumps(data))
+    assert read_preset(path) == preset
+
+
 def test_it_draws_as_apply_does(preset, lora_pipe):
     with uc.apply(
         lora_pipe, "sks cat", anchor="cat", alpha=uc.ByRole(0, 1, 1), beta=1.0, negative_encoder="base"

@@ -60,6 +60,7 @@ def generate(
     level: o.Level = "auto",
     anchor_encoder: o.AnchorEncoder = "base",
     negative_encoder: o.NegativeEncoder = "tuned",
+    encoders: o.Encoders = "all",
     seed: o.Seed = 0,
     num_images: o.NumImages = 4,
     negative_prompt: o.NegativePrompt = None,
@@ -99,7 +100,12 @@ def generate(
     check_writable(output)
     if threads:
         torch.set_num_threads(threads)
-    how = {"level": level, "anchor_encoder": anchor_encoder, "negative_encoder": negative_encoder}
+    how = {
+        "level": level,
+        "anchor_encoder": anchor_encoder,
+        "negative_encoder": negative_encoder,
+        "encoders": encoders,
+    }
     if chosen:
         placeholder, anchor, how = _as_preset(chosen.concept, placeholder, anchor, how)
     parts = Parts(model, lora, embedding, custom_diffusion)
@@ -163,7 +169,7 @@ def _as_preset(
 
     Raises: PlaceholderError, where something else was typed.
     """
-    usual = {"level": "auto", "anchor_encoder": "base", "negative_encoder": "tuned"}
+    usual = {"level": "auto", "anchor_encoder": "base", "negative_encoder": "tuned", "encoders": "all"}
     typed = {"placeholder": placeholder, "anchor": anchor, **how}
     for name, value in typed.items():
         own = getattr(concept, name)

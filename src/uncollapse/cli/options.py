@@ -74,6 +74,9 @@ AnchorEncoder = Annotated[str, typer.Option(help="Who encodes the anchor: base o
 NegativeEncoder = Annotated[
     str, typer.Option(help="Who encodes the negative prompt: tuned, or base, which can save likeness.")
 ]
+Encoders = Annotated[
+    str, typer.Option(help="Whose vectors move: all, pooled, or an encoder's; + between several.")
+]
 
 # Embedding files.
 File = Annotated[Path, typer.Argument(help="Embedding file, of any layout, or a folder of them.")]

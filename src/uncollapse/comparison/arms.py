@@ -33,7 +33,7 @@ class Arm:
         name: a short key, unique in a comparison.
         adjuster: applied to the concept while drawing; ``None`` leaves the prompt as it is.
         personalised: ``False`` draws with the adapters off and the anchor in the placeholder's stead.
-        negative_encoder: takes the place of the concept's.
+        negative_encoder, encoders: take the place of the concept's.
         schedule: what the adjuster's strength is multiplied by, from progress 0 (first step) to 1 (last).
         call: further arguments of the pipeline's call, which take the place of the comparison's settings.
         text_lora: what the adapters of the text encoders are multiplied by: 0 is without, 1 as they are.
@@ -44,6 +44,7 @@ class Arm:
     adjuster: Adjuster | None = None
     personalised: bool = True
     negative_encoder: str | None = None
+    encoders: str | None = None
     schedule: Callable[[float], float] | None = None
     call: Mapping[str, Any] = field(default_factory=dict, hash=False)
     text_lora: float = 1.0
@@ -93,11 +94,17 @@ class Arm:
             yield
 
     def _adjusted(self, pipe: Any, concept: Concept, base: Any) -> AbstractContextManager[object]:
-        if self.adjuster is None:
-            return nullcontext()
-        negative_encoder = self.negative_encoder or concept.negative_encoder
-        how = replace(concept, adjuster=self.adjuster, negative_encoder=negative_encoder)
-        return apply(pipe, how, base=base, schedule=self.schedule)
+        how = self.adjusted(concept)
+        return nullcontext() if how is None else apply(pipe, how, base=base, schedule=self.schedule)
+
+    def adjusted(self, concept: Concept) -> Concept | None:
+        """The concept with this arm's settings; None where the arm adjusts nothing."""
+        return replace(concept, adjuster=self.adjuster, **self._of_concept) if self.adjuster else None
+
+    @property
+    def _of_concept(self) -> dict[str, str]:
+        given = {"negative_encoder": self.negative_encoder, "encoders": self.encoders}
+        return {name: value for name, value in given.items() if value is not None}
 
     @property
     def altered(self) -> bool:
@@ -142,6 +149,7 @@ class Arm:
             "adjustment": self.adjuster.settings() if self.adjuster else None,
             "personalised": self.personalised,
             **({"call": dict(self.call)} if self.call else {}),
+            **self._of_concept,
             **self._loras,
         }
 
@@ -170,8 +178,10 @@ def told_apart(arms: Sequence[Arm]) -> list[Arm]:
 
 
 def _differences(arm: Arm, namesake: Arm) -> str:
-    other = namesake.adjuster.settings() if namesake.adjuster else {}
-    own = arm.adjuster.settings() if arm.adjuster else {}
+    own, other = (
+        {**(each.adjuster.settings() if each.adjuster else {}), **each._of_concept}
+        for each in (arm, namesake)
+    )
     differ = {key: value for key, value in own.items() if other.get(key, ...) != value}
     return ", ".join(
         f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}" for key, value in differ.items()

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from ..adjusters import ADJUSTERS, Adjuster, ByRole
 from ..adjustment import Adjustment
+from ..concept import ALL, TUNED, Concept
 from ..errors import AdjustmentError
 from .arms import Arm
 
@@ -25,6 +26,9 @@ __all__ = ["WAYS", "parse_arm", "typed_arm", "way"]
 F = TypeVar("F", bound=Callable[..., Arm])
 WAYS: dict[str, Callable[..., Arm]] = {}
 """By name, in the order in which they were registered; the names of ``ADJUSTERS`` are ways too."""
+
+OF_CONCEPT = ["encoders", "negative_encoder"]
+"""Settings of the concept that an arm with an adjuster takes beside the adjuster's own."""
 
 
 def way(name: str) -> Callable[[F], F]:
@@ -80,7 +84,8 @@ def parse_arm(text: str) -> Arm:
 
     Args:
         text: ``NAME`` or ``NAME:setting=value,…``; ``none`` is a value too, and ``0/1/1`` one by role. The
-            names are those of ``ADJUSTERS`` and ``WAYS``, the settings those of each.
+            names are those of ``ADJUSTERS`` and ``WAYS``, the settings those of each; an adjuster also takes
+            the concept's ``encoders`` and ``negative_encoder``.
 
     Raises: AdjustmentError, for a name, a setting or a value that there is not.
 
@@ -88,6 +93,8 @@ def parse_arm(text: str) -> Arm:
     Adjustment(alpha=0.6, beta=None, norm_blend=None)
     >>> parse_arm("tea:alpha=0/1/1").name
     'TEA α 0/1/1'
+    >>> parse_arm("tea:alpha=0.6,encoders=pooled+t5xxl").name
+    'TEA α 0.6, pooled+t5xxl alone'
     >>> parse_arm("lora:text=0").name
     'text LoRA × 0'
     """
@@ -100,15 +107,31 @@ def parse_arm(text: str) -> Arm:
     given = {key.strip().replace("-", "_"): value.strip() for key, _, value in parts}
     hints = typing.get_type_hints(kind)  # of a dataclass its fields, of a function its parameters
     known = list(inspect.signature(kind).parameters)
+    if name in ADJUSTERS:
+        hints |= dict.fromkeys(OF_CONCEPT, str)
+        known += OF_CONCEPT
     for key in given:
         if key not in known:
             has = f"only {', '.join(known)}" if known else "no settings"
             raise AdjustmentError(f"'{text}' sets '{key}', but {name} has {has}.")
+    values = {key: _value(text, key, value, hints[key]) for key, value in given.items()}
+    of_concept = {key: values.pop(key) for key in OF_CONCEPT if key in values and name in ADJUSTERS}
     try:
-        made = kind(**{key: _value(text, key, value, hints[key]) for key, value in given.items()})
+        made = kind(**values)
     except TypeError as error:  # one that has no usual value
         raise AdjustmentError(f"'{text}' says too little: {error}.") from error
-    return made if isinstance(made, Arm) else Arm(made.label, made)
+    return made if isinstance(made, Arm) else _arm_of(made, **of_concept)
+
+
+def _arm_of(adjuster: Adjuster, encoders: str | None = None, negative_encoder: str | None = None) -> Arm:
+    """An adjuster and settings of the concept, named as people will read it."""
+    Concept(
+        "sks dog", "dog", encoders=encoders or ALL, negative_encoder=negative_encoder or TUNED
+    )  # in range
+    name = adjuster.label
+    name += f", {encoders} alone" if encoders else ""
+    name += f", {negative_encoder} negative" if negative_encoder else ""
+    return Arm(name, adjuster, encoders=encoders, negative_encoder=negative_encoder)
 
 
 def typed_arm(arm: Arm) -> str:
@@ -127,6 +150,8 @@ def typed_arm(arm: Arm) -> str:
         given = {
             each: getattr(arm.adjuster, each) for each in inspect.signature(type(arm.adjuster)).parameters
         }
+        of_arm = {each: getattr(arm, each) for each in OF_CONCEPT}
+        given |= {each: value for each, value in of_arm.items() if value is not None}
     settings = ",".join(f"{each}={_typed(value)}" for each, value in given.items())
     text = f"{name}:{settings}" if settings else name
     try:

@@ -19,7 +19,7 @@ from .adapters import (
     has_adapters,
     without_adapters,
 )
-from .encoders import encoders_of, text_encoders, tokenizers, tokens_and_encoders
+from .encoders import encoder_names, encoders_of, text_encoders, tokenizers, tokens_and_encoders
 from .names import ENCODERS, FAMILIES, ONLY, encoder_name
 from .parts import DENOISERS, denoiser, inner_pipelines, modules
 from .protocols import Pipeline, TextEncoder, Tokenizer, TokenizesText
@@ -40,6 +40,7 @@ __all__ = [
     "adapters_scaled",
     "denoiser",
     "encoder_name",
+    "encoder_names",
     "encoders_of",
     "has_adapters",
     "inner_pipelines",

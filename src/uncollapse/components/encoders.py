@@ -1,12 +1,13 @@
 """A pipeline's text encoders and tokenizers: ``tokenizer_2`` is that of ``text_encoder_2``.
 
 Three questions are asked of them. What takes part in encoding text: ``text_encoders`` and ``tokenizers``.
-What belongs together: ``tokens_and_encoders``. And which of them a learned embedding was made for:
-``encoders_of``, by the names that files give encoders.
+What belongs together: ``tokens_and_encoders``. And which of them is meant, by the names that files give
+encoders: ``encoder_names``, and ``encoders_of`` for a learned embedding's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 from torch import nn
@@ -16,7 +17,7 @@ from .names import ONLY, encoder_name
 from .parts import components_of, modules
 from .protocols import Pipeline, TextEncoder, Tokenizer
 
-__all__ = ["encoders_of", "text_encoders", "tokenizers", "tokens_and_encoders"]
+__all__ = ["encoder_names", "encoders_of", "text_encoders", "tokenizers", "tokens_and_encoders"]
 
 
 def text_encoders(pipe: Pipeline) -> dict[str, nn.Module]:
@@ -33,6 +34,15 @@ def tokenizers(pipe: Pipeline) -> list[Tokenizer]:
 def tokens_and_encoders(pipe: Pipeline) -> list[tuple[Tokenizer, TextEncoder]]:
     """Each text encoder with its tokenizer, where it has one."""
     return list(_pairs(pipe).values())
+
+
+def encoder_names(pipe: Pipeline) -> dict[str, str]:
+    """What files call each text encoder, by the pipeline's own name for it.
+
+    Returns: "text_encoder" for a pipeline with one; else "clip_l", "clip_g", "t5xxl", and for others the
+        pipeline's own names.
+    """
+    return _names(text_encoders(pipe))
 
 
 def encoders_of(pipe: Pipeline, caller: str) -> dict[str, tuple[Tokenizer, TextEncoder]]:
@@ -56,12 +66,18 @@ def encoders_of(pipe: Pipeline, caller: str) -> dict[str, tuple[Tokenizer, TextE
             f"{caller}: {type(pipe).__name__} has no tokenizer and text encoder loaded, so it reads no words "
             "and takes no learned tokens. Load the pipeline with both."
         )
-    if len(pairs) == 1:
-        return {ONLY: next(iter(pairs.values()))}
-    named: dict[str, tuple[Tokenizer, TextEncoder]] = {}
-    for name, pair in pairs.items():
-        kind = getattr(getattr(pair[1], "config", None), "model_type", "")
-        named[encoder_name(kind, named, name)] = pair
+    names = _names({name: encoder for name, (_, encoder) in pairs.items()})
+    return {names[name]: pair for name, pair in pairs.items()}
+
+
+def _names(encoders: Mapping[str, object]) -> dict[str, str]:
+    """What files call encoders that belong together, by their own names."""
+    if len(encoders) == 1:
+        return dict.fromkeys(encoders, ONLY)
+    named: dict[str, str] = {}
+    for name, encoder in encoders.items():
+        kind = getattr(getattr(encoder, "config", None), "model_type", "")
+        named[name] = encoder_name(kind, named.values(), name)
     return named
 
 

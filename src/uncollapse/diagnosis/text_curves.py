@@ -87,10 +87,11 @@ def adjusted(read: Sentences, pipe: Pipeline, arm: Arm) -> PromptDrift:
     learned = any(is_learned(tokenizer, placeholder) for tokenizer, _ in tokens_and_encoders(pipe))
     if learned or type(arm) is not Arm:  # rows change before they are encoded; others do as they like
         read = reading(pipe, read.concept, read.contexts, read.anchors, read.encoder)
-    if learned or arm.adjuster is None:
+    how = arm.adjusted(read.concept)
+    if learned or how is None or not how.moves(read.encoder):
         return read.drift
     tokenizer, _ = encoder_of(pipe, read.encoder)
-    P = adjusted_ends(tokenizer, read.concept, read.ours, read.anchors, arm.adjuster)
+    P = adjusted_ends(tokenizer, read.concept, read.ours, read.anchors, how.adjuster)
     pooled = 1 - torch.cosine_similarity(P.double(), read.drift.Q.double(), dim=-1)
     return replace(read.drift, P=P, pooled=pooled)
 

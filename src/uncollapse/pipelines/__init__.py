@@ -14,6 +14,7 @@
     retyping         where in a text that was read back the user's prompt stands
     encoded          both prompts, encoded and paired: all that an adjustment needs but the settings
     following        how that is made: tokens followed to the result, their roles and whose they are
+    sources          which text encoder each number of the result comes from
     resemblance      the same by what vectors look like, where no ids can be seen
     cache            what text encoders answered, kept for the next call
     fingerprint      what such an answer depends on

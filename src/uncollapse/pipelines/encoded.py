@@ -4,6 +4,7 @@
     anchor    the same, with every concept's vectors replaced by their partners'
     roles     what each vector stands for
     owners    which concepts it follows
+    may       which of its numbers may move, where not all may
 
 so that settings and adjusters can be swept without encoding again. ``following`` makes it of the token ids
 that the text encoders were given, ``resemblance`` of the results alone, where no ids can be seen.
@@ -12,7 +13,7 @@ that the text encoders were given, ``resemblance`` of the results alone, where n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ __all__ = ["Encoded", "bits_of"]
 
 @dataclass(frozen=True)
 class Encoded:
-    """Both prompts, encoded and paired: four trees of one build, such as lists and dictionaries of tensors.
+    """Both prompts, encoded and paired: trees of one build, such as lists and dictionaries of tensors.
 
     A vector is a place in all but a tensor's last axis.
 
@@ -37,12 +38,14 @@ class Encoded:
         anchor: each vector's partner, from the anchor twin.
         roles: a ``Role`` for each vector, int8: NONE for what follows no concept.
         owners: for each vector the concepts that it follows, int64, as ``bits_of`` writes them: 0 for none.
+        may: for each number whether it may move; None where all may.
     """
 
     result: Any
     anchor: Any
     roles: Any
     owners: Any
+    may: Any = None
 
     def adjusted(self, concepts: Sequence[Concept]) -> Any:
         """A new tree like ``result``, each vector moved by its owners' adjuster, which sees the whole row.
@@ -57,7 +60,13 @@ class Encoded:
                 return _moved(adjusters, *rows).squeeze(-2)
             return _moved(adjusters, own, anchor, roles, owners)
 
-        return walk(move, self.result, self.anchor, self.roles, self.owners)
+        moved = walk(move, self.result, self.anchor, self.roles, self.owners)
+        return moved if self.may is None else walk(torch.where, self.may, moved, self.result)
+
+    def only(self, may: Any) -> Encoded:
+        """The same, where only these numbers may move: a tree like ``result``, boolean."""
+        owners = walk(lambda owners, may: owners * may.any(-1), self.owners, may)
+        return replace(self, owners=owners, may=may)
 
     @property
     def changes(self) -> bool:
@@ -72,7 +81,7 @@ class Encoded:
     @property
     def nbytes(self) -> int:
         """Memory held."""
-        held = tensors_in((self.result, self.anchor, self.roles, self.owners))
+        held = tensors_in((self.result, self.anchor, self.roles, self.owners, self.may))
         return sum(tensor.nbytes for tensor in {id(tensor): tensor for tensor in held}.values())
 
 

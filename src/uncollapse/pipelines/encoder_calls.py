@@ -27,7 +27,7 @@ from ..components import Pipeline, modules
 from .cache import Answers
 from .encode_step import walk
 
-__all__ = ["EncoderCall", "EncoderCalls", "record", "replay", "routing"]
+__all__ = ["EncoderCall", "EncoderCalls", "axes_of", "record", "replay", "routing"]
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
@@ -197,6 +197,19 @@ def replay(pipe: Pipeline, run: Callable[[], Any], outputs: dict[str, list[Any]]
 
     with routing(pipe, route):
         return run()
+
+
+def axes_of(output: Tensor, call: EncoderCall) -> str | None:
+    """How one tensor of an encoder's output is laid out: "rows first", "tokens first", or "pooled", a vector
+    for each row; None if it holds no vectors of tokens or rows."""
+    rows, tokens = len(call.ids), len(call.ids[0])
+    if not output.is_floating_point():
+        return None
+    if output.ndim >= 3 and output.shape[:2] == (rows, tokens):
+        return "rows first"
+    if output.ndim >= 3 and output.shape[:2] == (tokens, rows):
+        return "tokens first"
+    return "pooled" if output.ndim == 2 and len(output) == rows else None
 
 
 def _token_ids(args: Args, kwargs: Kwargs) -> Tensor | None:

@@ -21,7 +21,7 @@ from ..components import Pipeline
 from ..concept import Concept
 from .encode_step import walk
 from .encoded import Encoded, bits_of
-from .encoder_calls import EncoderCall, EncoderCalls, replay
+from .encoder_calls import EncoderCall, EncoderCalls, axes_of, replay
 from .pairing import Pairing, TokenGroup, pair, same_text
 
 __all__ = ["by_ids"]
@@ -165,7 +165,7 @@ def _edited(edit: Callable[..., None], call: EncoderCall, pairings: Pairings, *o
     """
 
     def copied(own: Tensor, *theirs: Tensor) -> Tensor:
-        places, edited = _token_axes(own, call), own.clone()
+        places, edited = axes_of(own, call), own.clone()
         views = [x.transpose(0, 1) if places == "tokens first" else x for x in (edited, *theirs)]
         for row, pairing in enumerate(pairings if places else ()):
             if places == "pooled":
@@ -175,18 +175,6 @@ def _edited(edit: Callable[..., None], call: EncoderCall, pairings: Pairings, *o
         return edited
 
     return walk(copied, call.output, *others)
-
-
-def _token_axes(output: Tensor, call: EncoderCall) -> str | None:
-    """How one tensor of an encoder's output is laid out; None if it holds no vectors of tokens or rows."""
-    rows, tokens = len(call.ids), len(call.ids[0])
-    if not output.is_floating_point():
-        return None
-    if output.ndim >= 3 and output.shape[:2] == (rows, tokens):
-        return "rows first"
-    if output.ndim >= 3 and output.shape[:2] == (tokens, rows):
-        return "tokens first"
-    return "pooled" if output.ndim == 2 and len(output) == rows else None
 
 
 def _differs(one: Tensor, two: Tensor) -> Tensor:

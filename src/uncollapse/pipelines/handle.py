@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -14,6 +14,7 @@ from ..components import (
     Pipeline,
     TextEncoder,
     Tokenizer,
+    encoder_names,
     inner_pipelines,
     text_encoders,
     tokens_and_encoders,
@@ -28,6 +29,7 @@ from .in_force import Handle, claim, claim_output, claim_rows
 from .own_methods import give_methods
 from .prompt_level import AdjustedEncode
 from .schedule import Schedule, share_at, wrap_call
+from .sources import source_names
 from .token_level import rewrite_rows
 
 __all__ = ["apply", "level_of"]
@@ -44,6 +46,7 @@ def apply(
     level: str | Unset = UNSET,
     anchor_encoder: str | Unset = UNSET,
     negative_encoder: str | Unset = UNSET,
+    encoders: str | Unset = UNSET,
     adjuster: Adjuster | None = None,
     base: Pipeline | nn.Module | None = None,
     schedule: Callable[[float], float] | None = None,
@@ -55,8 +58,8 @@ def apply(
             modular pipeline, or one combined of such.
         concept: a placeholder, a ``Concept``, or several Concepts.
         anchor: with a placeholder, and required then: what it is, in ordinary words.
-        alpha, beta, norm_blend, level, anchor_encoder, negative_encoder, adjuster: with a placeholder, the
-            other settings of its ``Concept``; those not given are as a Concept has them.
+        alpha, beta, norm_blend, level, anchor_encoder, negative_encoder, encoders, adjuster: with a
+            placeholder, the other settings of its ``Concept``; those not given are as a Concept has them.
         base: a pipeline or text encoder that was never fine-tuned, to encode anchors at prompt level. Needed
             when the encoder's own weights were trained; adapters are switched off without it.
         schedule: at prompt level, what every alpha is multiplied by, from progress 0 (first denoising step)
@@ -83,6 +86,7 @@ def apply(
         level=level,
         anchor_encoder=anchor_encoder,
         negative_encoder=negative_encoder,
+        encoders=encoders,
         adjuster=UNSET if adjuster is None else adjuster,
     )
     with one_at_a_time:
@@ -114,6 +118,7 @@ def _put_in_force(
     in_table = [c for c in handle.concepts if _level(c, pairs.values()) == "token"]
     in_prompt = [c for c in handle.concepts if c not in in_table]
     _check_encoders(in_prompt)
+    _check_named(handle.concepts, pipe, stages)
     if schedule is not None:
         _check_schedule(schedule, in_table, in_prompt)
     for stage, its_base in stages:
@@ -126,8 +131,13 @@ def _put_in_force(
     for stage, _ in stages if in_prompt else ():
         for module in text_encoders(stage).values():
             claim_output(module, handle)
+    names = {
+        encoder: encoder_names(stage)[own]
+        for stage, _ in stages
+        for own, encoder in text_encoders(stage).items()
+    }
     for each in in_table:
-        _rewrite_rows(pairs, each, handle)
+        _rewrite_rows(pairs, names, each, handle)
     for owner in {id(each): each for each in (pipe, *(stage for stage, _ in stages)) if in_table}.values():
         _warn_when_saved(owner, in_table, handle)
     for stage, its_base in stages:
@@ -174,8 +184,10 @@ def _stages(pipe: Pipeline, base: Base) -> list[tuple[Pipeline, Base]]:
     return stages
 
 
-def _rewrite_rows(tokenizers: dict[TextEncoder, Tokenizer], concept: Concept, handle: Handle) -> None:
-    """Adjust the concept's rows in every text encoder that has learned it."""
+def _rewrite_rows(
+    tokenizers: dict[TextEncoder, Tokenizer], names: Mapping[Any, str], concept: Concept, handle: Handle
+) -> None:
+    """Adjust the concept's rows in every text encoder that has learned it, or in those that it names."""
     knowing = [encoder for encoder, t in tokenizers.items() if learned_tokens(t, concept.placeholder)]
     if not knowing:
         raise PlaceholderError(
@@ -183,7 +195,13 @@ def _rewrite_rows(tokenizers: dict[TextEncoder, Tokenizer], concept: Concept, ha
             "is no row to adjust. Load its embedding first (pipe.load_textual_inversion), or pass "
             'level="prompt".'
         )
-    for encoder in knowing:
+    learned = list(dict.fromkeys(names[encoder] for encoder in knowing))
+    if not concept.movable <= set(learned):
+        raise AdjustmentError(
+            f"apply(): encoders={concept.encoders!r}, but {concept.placeholder!r} is adjusted in the token "
+            f'table, and its rows are those of {", ".join(learned)}. Name these, or pass level="prompt".'
+        )
+    for encoder in (encoder for encoder in knowing if concept.moves(names[encoder])):
         handle.undo_by(rewrite_rows(tokenizers[encoder], encoder, concept))
 
 
@@ -270,9 +288,22 @@ def _check_schedule(
 
 
 def _check_encoders(concepts: Sequence[Concept]) -> None:
-    for name in ("anchor_encoder", "negative_encoder"):
-        if len({getattr(concept, name) for concept in concepts}) > 1:
+    for name in ("anchor_encoder", "negative_encoder", "encoders"):
+        asked = dict.fromkeys(getattr(concept, name) for concept in concepts)
+        if len(asked) > 1:
             raise AdjustmentError(
-                f"apply(): the concepts ask for both {name}='base' and 'tuned', but what a prompt needs is "
-                f"encoded together. Give all the same {name}."
+                f"apply(): the concepts ask for {name}={' and '.join(map(repr, asked))}, but what a prompt "
+                f"needs is encoded together. Give all the same {name}."
+            )
+
+
+def _check_named(
+    concepts: Sequence[Concept], pipe: Pipeline, stages: Sequence[tuple[Pipeline, Base]]
+) -> None:
+    there = list(dict.fromkeys(name for stage, _ in stages for name in source_names(stage)))
+    for concept in concepts:
+        if unknown := sorted(concept.movable - set(there)):
+            raise AdjustmentError(
+                f"apply(): encoders={concept.encoders!r}, but {type(pipe).__name__} has no {unknown[0]}. "
+                f"It has {', '.join(there)}."
             )

@@ -28,6 +28,7 @@ from .following import by_ids
 from .pairing import to_twin
 from .resemblance import by_resemblance
 from .schedule import Schedule
+from .sources import numbers_of
 
 __all__ = ["AdjustedEncode"]
 
@@ -38,7 +39,8 @@ class AdjustedEncode:
 
     Args:
         pipe: the pipeline.
-        concepts: those to adjust here, all with the same ``anchor_encoder`` and ``negative_encoder``.
+        concepts: those to adjust here, all with the same ``anchor_encoder``, ``negative_encoder`` and
+            ``encoders``.
         elsewhere: concepts adjusted at token level, known here only so as to tell whether a prompt
             mentions any concept at all.
         base: see ``anchor_encoder.base_encoder``.
@@ -88,11 +90,19 @@ class AdjustedEncode:
             with base_encoder(self.pipe, self.base) as differs:
                 anchor, calls = record(self.pipe, run_twin, None if base_others else own_calls, answers)
         encoded = by_ids(self.pipe, concepts, run, result, own_calls, calls, strings, base_others)
-        if encoded is None and base_others:
+        movable = concepts[0].movable
+        if encoded is None and (base_others or movable):
             raise PipelineError(
-                f"apply(): what text {type(self.pipe).__name__} gives its encoders cannot be told, so its "
-                "negative prompt cannot be encoded apart. Leave negative_encoder out."
+                f"apply(): what text {type(self.pipe).__name__} gives its encoders cannot be told, so "
+                + (
+                    "its negative prompt cannot be encoded apart. Leave negative_encoder out."
+                    if base_others
+                    else "what is whose cannot be told either. Leave encoders out."
+                )
             )
+        if encoded is not None and movable:
+            may = numbers_of(self.pipe, run, result, own_calls, movable)
+            return encoded if may is None else encoded.only(may)
         if encoded is None:
             _warn_of_resemblance(self.pipe)
             reference = record(self.pipe, run_twin, own_calls, answers)[0] if differs else anchor

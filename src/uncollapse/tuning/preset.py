@@ -112,7 +112,7 @@ def read_preset(path: str | Path) -> Preset:
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise FileFormatError(f"{path}: is no preset. Give the preset.json that uncollapse tune wrote.")
     try:
-        texts: dict[str, Any] = {each: str(data[each]) for each in CONCEPT}
+        texts: dict[str, Any] = {each: str(data[each]) for each in CONCEPT if each in data}
         fits = {name: [float(x) for x in numbers] for name, numbers in data["fits"].items()}
         way, measured = str(data["way"]), dict(data.get("measured", {}))
         preset = Preset(Concept(**texts), way, fits, measured)
