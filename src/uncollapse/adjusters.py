@@ -9,16 +9,18 @@ row beside it, partner by partner, and for each vector whose it is and what *rol
     NONE      what follows no concept: another row of the batch, a mask, a word without a partner
 
 so that one which looks at every vector alone (the paper's, ``adjustment.Adjustment``) fits as well as one
-which looks at a vector's neighbours. Whoever writes one registers it under a name, and the commands know it.
-Where a pipeline hides which words its encoders were given, whatever follows a concept is of the REST.
+which looks at a vector's neighbours. One that has to know the model first is *fitted* to it, and one that
+wants something else ``Beside`` each vector than the anchor's says so. Whoever writes one registers it under a
+name, and the commands know it. Where a pipeline hides which words its encoders were given, whatever follows a
+concept is of the REST.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum, auto
 from typing import Any, ClassVar, TypeVar
 
 import torch
@@ -26,7 +28,7 @@ from torch import Tensor
 
 from .errors import AdjustmentError
 
-__all__ = ["ADJUSTERS", "Adjuster", "ByRole", "Places", "Role", "registered"]
+__all__ = ["ADJUSTERS", "Adjuster", "Beside", "ByRole", "Places", "Role", "adjust_rows", "registered"]
 
 
 class Role(IntEnum):
@@ -95,6 +97,14 @@ class ByRole:
         """The number of a role; 0 of NONE, whose vectors no adjuster moves."""
         return {Role.CONCEPT: self.concept, Role.CONTEXT: self.context, Role.REST: self.rest}.get(role, 0.0)
 
+    @classmethod
+    def at(cls, setting: float | ByRole, places: Places) -> float | Tensor:
+        """A setting for each vector, ``[..., tokens, 1]``; as it is, where it is one number for all."""
+        if not isinstance(setting, ByRole):
+            return setting
+        table = torch.tensor([setting.of(role) for role in Role], device=places.role.device)
+        return table[places.role.long()].unsqueeze(-1)
+
     def times(self, factor: float) -> ByRole:
         """Each number times ``factor``."""
         return ByRole(self.concept * factor, self.context * factor, self.rest * factor)
@@ -109,15 +119,36 @@ class ByRole:
         return format(self, "g")
 
 
+class Beside(Enum):
+    """What an adjuster is given as the anchor of each vector."""
+
+    ANCHOR = auto()
+    """The anchor's: of the same word in the prompt with the anchor; at token level of the anchor's text."""
+
+    EMPTY = auto()
+    """At prompt level, what the empty prompt has in the same place."""
+
+    RELEASED = auto()
+    """What the paper's released code takes: in the prompt with the anchor what stands in the same place, by
+    the tuned encoder; at token level the vocabulary's entry of the anchor's name."""
+
+
+Given = tuple[Tensor, Tensor, Places]
+"""What an adjuster is given: a row, what stands beside it, and whose its vectors are."""
+
+
 @dataclass(frozen=True)
 class Adjuster(ABC):
     """How vectors are changed. A subclass adds its settings as fields, and ``adjust``.
 
-    ``name`` is what commands and files call it, ``title`` what people read.
+    ``name`` is what commands and files call it, ``title`` what people read. ``contexts`` are prompts, ``{}``
+    where the concept goes, that it wants to be ``fitted`` to.
     """
 
     name: ClassVar[str] = ""
     title: ClassVar[str] = ""
+    beside: ClassVar[Beside] = Beside.ANCHOR
+    contexts: ClassVar[Sequence[str]] = ()
 
     @property
     def levels(self) -> frozenset[str]:
@@ -143,6 +174,15 @@ class Adjuster(ABC):
         Returns: ``[..., tokens, dim]``, in the dtype and on the device of ``row``. What it holds at places
             that are not ``places.mine`` is not used.
         """
+
+    def fitted(self, examples: Iterable[Given]) -> Adjuster:
+        """The same, knowing the model that it is going to adjust.
+
+        Args:
+            examples: at token level the vocabulary as one row, ``[tokens, dim]``, beside itself, in the role
+                NONE, without learned tokens; at prompt level what the prompts of ``contexts`` give.
+        """
+        return self
 
     def shared(self, others: Sequence[Adjuster]) -> Adjuster:
         """What vectors follow that this concept shares with others', such as the words between two.
@@ -185,3 +225,15 @@ def registered(adjuster: A) -> A:
     """Make an adjuster known to the commands, by its ``name``. A class decorator."""
     ADJUSTERS[adjuster.name] = adjuster
     return adjuster
+
+
+def adjust_rows(adjuster: Adjuster, rows: Tensor, anchor: Tensor, vocabulary: Tensor) -> Tensor:
+    """A concept's learned rows as they are to be, ``[vectors, dim]``.
+
+    Args:
+        rows: as they were learned, ``[vectors, dim]``.
+        anchor: where to, ``[dim]``.
+        vocabulary: the token table without learned tokens, ``[tokens, dim]``.
+    """
+    knowing = adjuster.fitted([(vocabulary, vocabulary, Places.all(Role.NONE, vocabulary))])
+    return knowing.adjust(rows, anchor, Places.all(Role.CONCEPT, rows))

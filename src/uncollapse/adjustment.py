@@ -31,7 +31,7 @@ from .geometry import norm, turn
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Shaped
 
-__all__ = ["Adjustment", "adjust", "turn_and_scale"]
+__all__ = ["Adjustment", "adjust", "check_settings", "turn_and_scale"]
 
 ALPHA, BETA = 0.2, 1.5  # the paper's, fixed over all its prompts
 FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
@@ -68,8 +68,7 @@ class Adjustment(Adjuster):
     norm_blend: float | None = None
 
     def __post_init__(self) -> None:
-        for alpha in self.alpha if isinstance(self.alpha, ByRole) else [self.alpha]:
-            _check_settings("Adjustment()", alpha, self.beta, self.norm_blend)
+        check_settings("Adjustment()", self.alpha, self.beta, self.norm_blend)
 
     def adjust(self, row: Tensor, anchor: Tensor, places: Places) -> Tensor:
         """Every vector by the formula above, with the α of its role."""
@@ -168,7 +167,7 @@ def adjust(
     >>> adjust(v, c, alpha=0.5, beta=2.0)
     tensor([1.4142, 1.4142])
     """
-    _check_settings("adjust()", alpha, beta, norm_blend)
+    check_settings("adjust()", alpha, beta, norm_blend)
     _check_embeds(prompt_embeds, anchor_embeds)
     own_norm, anchor_norm = _norm_weights(beta, norm_blend)
     return turn_and_scale(prompt_embeds, anchor_embeds, alpha, own_norm, anchor_norm, mask)
@@ -236,8 +235,10 @@ def _over_tokens(name: str, values: Tensor, v: Float[Tensor, "*tokens dim"]) -> 
         ) from error
 
 
-def _check_settings(caller: str, alpha: Any, beta: Any, norm_blend: Any) -> None:
-    _check(caller, "alpha", alpha, lambda x: (x >= 0) & (x <= 1), "between 0 and 1")
+def check_settings(caller: str, alpha: Any, beta: Any = None, norm_blend: Any = None) -> None:
+    """Raise AdjustmentError, in the name of ``caller``, for what is out of range or contradictory."""
+    for each in alpha if isinstance(alpha, ByRole) else [alpha]:
+        _check(caller, "alpha", each, lambda x: (x >= 0) & (x <= 1), "between 0 and 1")
     if beta is not None and norm_blend is not None:
         raise AdjustmentError(
             f"{caller}: beta={beta} and norm_blend={norm_blend} are two rules for the same norm. Pass "

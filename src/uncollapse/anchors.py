@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .components import TokenizesText
+from .components import Tokenizer, TokenizesText
 from .errors import AnchorError
 from .geometry import norm, unit
 from .placeholders import mentions
@@ -19,7 +19,7 @@ from .placeholders import mentions
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-__all__ = ["anchor_token_ids", "anchor_vector", "check_anchor"]
+__all__ = ["anchor_token_ids", "anchor_vector", "check_anchor", "looked_up"]
 
 
 def check_anchor(anchor: str, placeholder: str) -> None:
@@ -59,6 +59,21 @@ def anchor_token_ids(tokenizer: TokenizesText, anchor: str) -> list[int]:
             "ordinary word of the model's language."
         )
     return ids
+
+
+def looked_up(tokenizer: Tokenizer, anchor: str) -> list[int]:
+    """The vocabulary's entry of the anchor's very letters, as the released code takes it: in CLIP's the piece
+    inside words, and not the word. For reproducing its figures alone.
+
+    Raises: AnchorError, when there is no such entry.
+    """
+    found = tokenizer.convert_tokens_to_ids(anchor)
+    if found is None or tokenizer.convert_ids_to_tokens(found) != anchor:
+        raise AnchorError(
+            f"the vocabulary has no entry {anchor!r}, and the released code looks anchors up by their "
+            "letters. Take an anchor of one token, or an adjuster that finds anchors by their text."
+        )
+    return [found]
 
 
 def anchor_vector(

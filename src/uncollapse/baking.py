@@ -27,7 +27,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .adjusters import Adjuster, Places, Role
+from .adjusters import Adjuster, Beside, adjust_rows
 from .adjustment import Adjustment
 from .errors import (
     AdjustmentError,
@@ -339,6 +339,11 @@ def _adjusted(
     adjuster: Adjuster,
 ) -> tuple[LearnedEmbedding, list[BakedRow]]:
     source = next(iter(vocabularies.values())).source
+    if adjuster.beside is not Beside.ANCHOR or "token" not in adjuster.levels:
+        raise AdjustmentError(
+            f"bake(): {adjuster.label} is for pipelines alone, so no file can carry it. Draw with it: "
+            "uncollapse.apply(pipe, …, adjuster=…)."
+        )
     try:
         own = vocabularies_for(embedding, vocabularies, f"'{source}'")
     except ForeignFileError as error:
@@ -347,7 +352,7 @@ def _adjusted(
     for name, v in embedding.vectors.items():
         _check_rows(file, embedding.placeholder, v)
         c = own[name].anchor_vector(anchor)
-        vectors[name] = adjuster.adjust(v, c, Places.all(Role.CONCEPT, v))
+        vectors[name] = adjust_rows(adjuster, v, c, own[name].made_with)
         changes += [
             BakedRow(embedding.placeholder, name, row, *numbers)
             for row, numbers in enumerate(zip(*_measured(v, vectors[name], c), strict=True))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from .adjusters import Adjuster, ByRole
+from .adjusters import Adjuster, Beside, ByRole
 from .adjustment import Adjustment
 from .anchors import check_anchor
 from .errors import AdjustmentError, PlaceholderError
@@ -123,10 +123,11 @@ class Concept:
                 f"Concept(): {self.adjuster.label} is not meant for the {self.level} level, only for "
                 f"{' and '.join(sorted(self.adjuster.levels))}. Leave level out, or take another adjuster."
             )
-        if (self.anchor_encoder, self.negative_encoder) == ("tuned", "base"):
+        by_tuned = self.anchor_encoder == TUNED or self.adjuster.beside is Beside.RELEASED
+        if by_tuned and self.negative_encoder == BASE:
             raise AdjustmentError(
-                "Concept(): negative_encoder='base' goes with anchor_encoder='base' only: an anchor that has "
-                "drifted is no nearer to a negative prompt that has not. Leave one of them out."
+                "Concept(): negative_encoder='base' goes with anchors by the base encoder only: an anchor "
+                "that has drifted is no nearer to a negative prompt that has not. Leave one of them out."
             )
 
 

@@ -117,8 +117,8 @@ def test_what_is_typed_is_read_by_the_types_of_the_settings(blend):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("tae", "'tae' is none of tea, lerp, weight, blend"),
-        ("", "is none of tea, lerp, weight, blend"),
+        ("tae", "'tae' is none of tea, .*, blend"),
+        ("", "is none of tea, .*, blend"),
         ("tea:alhpa=1", "sets 'alhpa', but tea has only alpha, beta, norm_blend, encoders, neg"),
         ("tea:alpha", "sets alpha to '', which is no number or CONCEPT/CONTEXT/REST"),
         ("tea:alpha=0/1", "sets alpha to '0/1', which is no number or CONCEPT/CONTEXT/REST"),

@@ -116,7 +116,8 @@ def test_what_they_are_called_and_what_files_say_of_them():
         ("lora:text=1,denoiser=1", "both 1"),
         ("lora:clip=0", "sets 'clip', but lora has only text, denoiser"),
         ("switch:until=2", "until=2 is out of range"),
-        ("nothing", "'nothing' is none of tea, lerp, weight, lora, switch"),
+        ("nothing", "'nothing' is none of tea, .*, lora, switch"),
+        ("released:rho=0.2", "says too little: .*'alpha'"),
     ],
 )
 def test_what_is_wrong_is_said(text, says):
@@ -168,3 +169,22 @@ def test_what_a_concept_says_of_encoders_is_not_for_ways_without_an_adjuster():
         parse_arm("lora:text=0,encoders=pooled")
     with pytest.raises(AdjustmentError, match="negative_encoder='me' is none of"):
         parse_arm("tea:negative_encoder=me")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("released:rho=0.2,alpha=0.1", "Released code ρ 0.2 α 0.1"),
+        ("rescale:to=max", "Norm at the vocabulary's max"),
+        ("subspace:rank=4,alpha=0/1/1", "Drift subspace 4 α 0/1/1"),
+        ("decor:alpha=0.5", "DECOR α 0.5"),
+        ("a1111:times=0.7", "A1111 weight 0.7"),
+        (
+            "comfyui:times=0.7,encoders=pooled,negative_encoder=base",
+            "ComfyUI weight 0.7, pooled alone, base negative",
+        ),
+    ],
+)
+def test_every_rival_is_typed_as_it_is_read(text, name):
+    assert typed_arm(parse_arm(text)) == text
+    assert parse_arm(text).name == name

@@ -136,7 +136,7 @@ def test_concepts_of_one_pipeline_have_the_same_encoders():
 
 
 def test_where_nobody_sees_the_ids_encoders_cannot_be_told_apart(pipe, monkeypatch):
-    monkeypatch.setattr(prompt_level, "by_ids", lambda *_: None)
+    monkeypatch.setattr(prompt_level, "by_ids", lambda *_, **more: None)
     with (
         uc.apply(pipe, "sks cat", anchor="dog", encoders="text_encoder"),
         pytest.raises(PipelineError, match="Leave encoders out"),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..adjusters import Adjuster, Places, Role
+from ..adjusters import Adjuster, adjust_rows
 from ..geometry import angle, norm
 from ..learned_embeds import LearnedEmbedding
 from ..vocabulary.inspection import InspectedRow, inspect
@@ -77,7 +77,7 @@ def token_drift(
         rows, measured = {}, []
         for name, v in embedding.vectors.items():
             c = own[name].anchor_vector(anchor)
-            rows[name] = adjuster.adjust(v, c, Places.all(Role.CONCEPT, v))
+            rows[name] = adjust_rows(adjuster, v, c, own[name].made_with)
             measured += [
                 (each, c, after, own[name].chance) for each, after in zip(v, rows[name], strict=True)
             ]

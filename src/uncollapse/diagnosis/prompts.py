@@ -25,11 +25,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..adjusters import Adjuster, Places, Role
+from ..adjusters import Adjuster, Beside, Places, Role
 from ..alignment import ALONE, locate, pair_tokens, phrase_of_tokens
 from ..components import FAMILIES, Pipeline, TextEncoder, Tokenizer, encoders_of
 from ..concept import Concept
-from ..errors import PipelineError
+from ..errors import AdjustmentError, PipelineError
 from ..geometry import norm
 from ..pipelines.anchor_encoder import base_encoder
 from ..placeholders import learned_tokens, substitute
@@ -170,15 +170,20 @@ def adjusted_ends(
 
     It is given each sentence with V* whole, beside the same with the anchor, partner by partner.
 
-    Raises: PipelineError, as ``prompt_drift``.
+    Raises: PipelineError, as ``prompt_drift``; AdjustmentError, for an adjuster that pairs padding too.
     """
-    return torch.stack(
-        [
-            adjuster.adjust(one.vectors.float(), other.vectors[pairs.partners].float(), pairs.places)[-1]
-            for one, other in zip(ours, base, strict=True)
-            for pairs in [_paired(tokenizer, concept, one, other)]
-        ]
-    )
+    if adjuster.beside is Beside.RELEASED:
+        raise AdjustmentError(
+            f"diagnose: {adjuster.label} pairs places, of padding too, and sentences are compared without "
+            "any here. Leave it out of what is diagnosed by text."
+        )
+    given = [
+        (one.vectors.float(), other.vectors[pairs.partners].float(), pairs.places)
+        for one, other in zip(ours, base, strict=True)
+        for pairs in [_paired(tokenizer, concept, one, other)]
+    ]
+    knowing = adjuster.fitted(given)
+    return torch.stack([knowing.adjust(*each)[-1] for each in given])
 
 
 @dataclass(frozen=True)

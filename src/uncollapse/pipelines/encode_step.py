@@ -21,7 +21,17 @@ from ..components import Pipeline
 from ..errors import PipelineError
 from .own_methods import give_methods
 
-__all__ = ["Around", "Encode", "call", "encode_methods", "prompts", "tensors_in", "walk", "wrap_encode"]
+__all__ = [
+    "Around",
+    "Encode",
+    "call",
+    "changed",
+    "encode_methods",
+    "prompts",
+    "tensors_in",
+    "walk",
+    "wrap_encode",
+]
 
 ENCODE_METHODS = (
     "encode_prompt",
@@ -99,9 +109,16 @@ def call(encode: Encode, bound: inspect.BoundArguments, change: Callable[[str], 
 
     Lists are copied before each call: some pipelines write into the lists they are given.
     """
-    arguments = {name: _mapped(name, value, change) for name, value in bound.arguments.items()}
-    fresh = inspect.BoundArguments(bound.signature, arguments)
+    fresh = changed(bound, change)
     return encode(*fresh.args, **fresh.kwargs)
+
+
+def changed(
+    bound: inspect.BoundArguments, change: Callable[[str], str] | None = None
+) -> inspect.BoundArguments:
+    """The arguments, with ``change`` done to every prompt string; lists are new ones."""
+    arguments = {name: _mapped(name, value, change) for name, value in bound.arguments.items()}
+    return inspect.BoundArguments(bound.signature, arguments)
 
 
 def _mapped(name: str, value: Any, change: Callable[[str], str] | None) -> Any:

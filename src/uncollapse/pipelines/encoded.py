@@ -12,14 +12,14 @@ that the text encoders were given, ``resemblance`` of the results alone, where n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..adjusters import Adjuster, Places, Role
+from ..adjusters import Adjuster, Given, Places, Role
 from ..concept import Concept
 from .encode_step import tensors_in, walk
 from .pairing import Owners
@@ -54,11 +54,9 @@ class Encoded:
         """
         adjusters = [concept.adjuster for concept in concepts]
 
-        def move(own: Tensor, anchor: Tensor, roles: Tensor, owners: Tensor) -> Tensor:
-            if _stand_alone(own, roles):
-                rows = (own.unsqueeze(-2), anchor.unsqueeze(-2), roles.unsqueeze(-1), owners.unsqueeze(-1))
-                return _moved(adjusters, *rows).squeeze(-2)
-            return _moved(adjusters, own, anchor, roles, owners)
+        def move(*tensors: Tensor) -> Tensor:
+            moved = _moved(adjusters, *_rows(*tensors))
+            return moved.reshape(tensors[0].shape)
 
         moved = walk(move, self.result, self.anchor, self.roles, self.owners)
         return moved if self.may is None else walk(torch.where, self.may, moved, self.result)
@@ -67,6 +65,15 @@ class Encoded:
         """The same, where only these numbers may move: a tree like ``result``, boolean."""
         owners = walk(lambda owners, may: owners * may.any(-1), self.owners, may)
         return replace(self, owners=owners, may=may)
+
+    def examples(self) -> Iterator[Given]:
+        """What an adjuster of the first concept is given, tensor by tensor, where any vector follows it."""
+        trees = (self.result, self.anchor, self.roles, self.owners)
+        for own, anchor, roles, owners in (
+            _rows(*each) for each in zip(*map(tensors_in, trees), strict=True)
+        ):
+            if owners.any():
+                yield own, anchor, Places(roles, owners & 1 == 1)
 
     @property
     def changes(self) -> bool:
@@ -92,6 +99,13 @@ def bits_of(owners: Owners) -> int:
     (1, 5)
     """
     return sum(1 << number for number in owners)
+
+
+def _rows(own: Tensor, anchor: Tensor, roles: Tensor, owners: Tensor) -> tuple[Tensor, ...]:
+    """The four as rows of tokens, ``[..., tokens, dim]`` and ``[..., tokens]``."""
+    if not _stand_alone(own, roles):
+        return own, anchor, roles, owners
+    return own.unsqueeze(-2), anchor.unsqueeze(-2), roles.unsqueeze(-1), owners.unsqueeze(-1)
 
 
 def _stand_alone(own: Tensor, roles: Tensor) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -43,6 +44,7 @@ def by_ids(
     anchor: EncoderCalls,
     texts: Sequence[str] = (),
     others: bool = False,
+    beside: EncoderCalls | None = None,
 ) -> Encoded | None:
     """Pair tokens by the ids that the encoders were given, and let the pipeline carry them to its result.
 
@@ -55,11 +57,13 @@ def by_ids(
         prompt, anchor: the encoder calls recorded with the prompt and with its twin.
         texts: the prompts as the user gave them, which tell a template's words from theirs.
         others: whether rows that the twin has too (negative prompts) come from the twin's run.
+        beside: the encoder calls whose vectors are the partners, each of that in the same place; None for the
+            twin's, each of the same word.
 
     Returns: None when the two runs' calls do not match, or the result does not follow what encoders return
         (the pipeline reads their insides): see ``resemblance``.
     """
-    if not _matching(prompt, anchor):
+    if not _matching(prompt, anchor) or not _matching(prompt, beside or anchor):
         return None
     pairings = {
         name: [_pairings(pipe, concepts, texts, *at) for at in zip(calls, anchor[name], strict=True)]
@@ -70,11 +74,18 @@ def by_ids(
             name: [_with_others(*at) for at in zip(calls, anchor[name], pairings[name], strict=True)]
             for name, calls in prompt.items()
         }
+    if beside:
+        pairings = {
+            name: [_in_place(*at) for at in zip(pairings[name], calls, strict=True)]
+            for name, calls in beside.items()
+        }
     groups = _groups(pairing for of in pairings.values() for rows in of for pairing in rows if pairing)
+
+    partners_in = beside or anchor
 
     def rerun(answer: Callable[[EncoderCall, EncoderCall, Pairings], Any]) -> Any:
         outputs = {
-            name: [answer(*at) for at in zip(calls, anchor[name], pairings[name], strict=True)]
+            name: [answer(*at) for at in zip(calls, partners_in[name], pairings[name], strict=True)]
             for name, calls in prompt.items()
         }
         return replay(pipe, run, outputs)
@@ -111,6 +122,16 @@ def _pairings(
     return [
         None if same_text(one, two) else pair(pipe, concepts, one, two, texts)
         for one, two in zip(prompt.ids, anchor.ids, strict=True)
+    ]
+
+
+def _in_place(pairings: Pairings, beside: EncoderCall) -> Pairings:
+    """The same tokens in the same roles, each paired with what stands in its place."""
+    there = len(beside.ids[0])
+    return [
+        pairing
+        and replace(pairing, partners=tuple(i if i < there else ALONE for i in range(len(pairing.partners))))
+        for pairing in pairings
     ]
 
 

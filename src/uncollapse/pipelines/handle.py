@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ..adjusters import Adjuster, ByRole
+from ..adjusters import Adjuster, Beside, ByRole
 from ..anchors import check_anchor
 from ..components import (
     Pipeline,
@@ -118,6 +118,7 @@ def _put_in_force(
     in_table = [c for c in handle.concepts if _level(c, pairs.values()) == "token"]
     in_prompt = [c for c in handle.concepts if c not in in_table]
     _check_encoders(in_prompt)
+    _check_beside(in_prompt)
     _check_named(handle.concepts, pipe, stages)
     if schedule is not None:
         _check_schedule(schedule, in_table, in_prompt)
@@ -140,6 +141,7 @@ def _put_in_force(
         _rewrite_rows(pairs, names, each, handle)
     for owner in {id(each): each for each in (pipe, *(stage for stage, _ in stages)) if in_table}.values():
         _warn_when_saved(owner, in_table, handle)
+    _warn_of_released(handle.concepts)
     for stage, its_base in stages:
         _wrap(stage, in_prompt, in_table, its_base, schedule, handle)
 
@@ -294,6 +296,27 @@ def _check_encoders(concepts: Sequence[Concept]) -> None:
             raise AdjustmentError(
                 f"apply(): the concepts ask for {name}={' and '.join(map(repr, asked))}, but what a prompt "
                 f"needs is encoded together. Give all the same {name}."
+            )
+
+
+def _check_beside(concepts: Sequence[Concept]) -> None:
+    unlike = {concept.adjuster.beside: concept.adjuster.label for concept in concepts}
+    if len(unlike) > 1:
+        raise AdjustmentError(
+            f"apply(): {' and '.join(unlike.values())} want different things beside a prompt's vectors, "
+            "which are encoded together. Give the concepts adjusters of one kind."
+        )
+
+
+def _warn_of_released(concepts: Sequence[Concept]) -> None:
+    for concept in concepts:
+        if concept.adjuster.beside is Beside.RELEASED:
+            warnings.warn(
+                f"{concept.adjuster.label} repeats the released code with what is wrong in it: a word moves "
+                "toward whatever stands in its place, as the tuned encoder hears it, and a learned token "
+                "toward the piece inside words. It is for reproducing its figures alone.",
+                UncollapseWarning,
+                stacklevel=4,
             )
 
 

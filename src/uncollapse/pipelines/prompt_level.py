@@ -9,19 +9,20 @@ by the base encoder where that is asked for.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from inspect import BoundArguments
 from typing import Any
 
+from ..adjusters import Beside, Given
 from ..components import Pipeline
 from ..concept import Concept
 from ..errors import PipelineError, UncollapseWarning
 from ..placeholders import mentions
 from .anchor_encoder import Base, base_encoder, one_at_a_time
 from .cache import Answers
-from .encode_step import Encode, call, prompts
+from .encode_step import Encode, call, changed, prompts
 from .encoded import Encoded
 from .encoder_calls import record
 from .following import by_ids
@@ -39,12 +40,13 @@ class AdjustedEncode:
 
     Args:
         pipe: the pipeline.
-        concepts: those to adjust here, all with the same ``anchor_encoder``, ``negative_encoder`` and
-            ``encoders``.
+        concepts: those to adjust here, all with the same ``anchor_encoder``, ``negative_encoder``,
+            ``encoders`` and what their adjusters want ``Beside``.
         elsewhere: concepts adjusted at token level, known here only so as to tell whether a prompt
             mentions any concept at all.
         base: see ``anchor_encoder.base_encoder``.
         schedule: of alpha over the denoising steps; None where it is constant.
+        fits: concepts with their adjusters fitted, by the concept as it was given.
     """
 
     pipe: Pipeline
@@ -52,6 +54,7 @@ class AdjustedEncode:
     elsewhere: Sequence[Concept] = ()
     base: Base = None
     schedule: Schedule | None = None
+    fits: dict[Concept, Concept] = field(default_factory=dict)
 
     def __call__(self, encode: Encode, bound: BoundArguments) -> Any:
         with one_at_a_time:
@@ -68,6 +71,7 @@ class AdjustedEncode:
         encoded = self._encoded(encode, bound, concepts, strings)
         if not encoded.changes:
             _warn_if_cut_off(strings)
+        concepts = [self._fitted(encode, bound, concept) for concept in concepts]
         return self.schedule.start(encoded, concepts) if self.schedule else encoded.adjusted(concepts)
 
     def _without_concept(self, encode: Encode, bound: BoundArguments) -> Any:
@@ -76,38 +80,73 @@ class AdjustedEncode:
         with base_encoder(self.pipe, self.base):
             return call(encode, bound)
 
+    def _fitted(self, encode: Encode, bound: BoundArguments, concept: Concept) -> Concept:
+        """The concept with its adjuster fitted to this pipeline, once."""
+        if concept.adjuster.contexts and concept not in self.fits:
+            adjuster = concept.adjuster.fitted(self._examples(encode, bound, concept))
+            self.fits[concept] = replace(concept, adjuster=adjuster)
+        return self.fits.get(concept, concept)
+
+    def _examples(self, encode: Encode, bound: BoundArguments, concept: Concept) -> Iterator[Given]:
+        """What the adjuster's contexts give, each in the place of every prompt."""
+        for context in concept.adjuster.contexts:
+            text = context.replace("{}", concept.placeholder)
+            given = changed(bound, partial(_text, text))
+            yield from self._encoded(encode, given, [concept], [text]).examples()
+
     def _encoded(
         self, encode: Encode, bound: BoundArguments, concepts: list[Concept], strings: list[str]
     ) -> Encoded:
         run, run_twin = partial(call, encode, bound), partial(call, encode, bound, partial(to_twin, concepts))
-        answers = Answers(self.pipe)
+        how, answers = concepts[0], Answers(self.pipe)
+        beside = how.adjuster.beside
         result, own_calls = record(self.pipe, run, answers=answers)
-        base_others = concepts[0].negative_encoder == "base"
-        if concepts[0].anchor_encoder == "tuned":
+        base_others = how.negative_encoder == "base"
+        if how.anchor_encoder == "tuned" or beside is Beside.RELEASED:
             differs = False
             anchor, calls = record(self.pipe, run_twin, own_calls, answers)
         else:
             with base_encoder(self.pipe, self.base) as differs:
                 anchor, calls = record(self.pipe, run_twin, None if base_others else own_calls, answers)
-        encoded = by_ids(self.pipe, concepts, run, result, own_calls, calls, strings, base_others)
-        movable = concepts[0].movable
-        if encoded is None and (base_others or movable):
-            raise PipelineError(
-                f"apply(): what text {type(self.pipe).__name__} gives its encoders cannot be told, so "
-                + (
-                    "its negative prompt cannot be encoded apart. Leave negative_encoder out."
-                    if base_others
-                    else "what is whose cannot be told either. Leave encoders out."
-                )
-            )
-        if encoded is not None and movable:
-            may = numbers_of(self.pipe, run, result, own_calls, movable)
+        in_place = calls if beside is Beside.RELEASED else None
+        if beside is Beside.EMPTY:
+            in_place = record(
+                self.pipe, partial(call, encode, bound, partial(_text, "")), own_calls, answers
+            )[1]
+        encoded = by_ids(
+            self.pipe, concepts, run, result, own_calls, calls, strings, base_others, beside=in_place
+        )
+        if encoded is not None:
+            may = numbers_of(self.pipe, run, result, own_calls, how.movable) if how.movable else None
             return encoded if may is None else encoded.only(may)
-        if encoded is None:
-            _warn_of_resemblance(self.pipe)
-            reference = record(self.pipe, run_twin, own_calls, answers)[0] if differs else anchor
-            encoded = by_resemblance(result, anchor, reference, concepts)
-        return encoded
+        self._check_told(how)
+        _warn_of_resemblance(self.pipe)
+        reference = record(self.pipe, run_twin, own_calls, answers)[0] if differs else anchor
+        return by_resemblance(result, anchor, reference, concepts)
+
+    def _check_told(self, concept: Concept) -> None:
+        """Raise PipelineError for what cannot be done where nobody sees what the encoders are given."""
+        for wanted, outcome in (
+            (
+                concept.negative_encoder == "base",
+                "its negative prompt cannot be encoded apart. Leave negative_encoder out.",
+            ),
+            (concept.movable, "whose vectors are whose cannot either. Leave encoders out."),
+            (
+                concept.adjuster.beside is not Beside.ANCHOR,
+                f"what {concept.adjuster.label} needs beside each cannot either. Take another adjuster.",
+            ),
+        ):
+            if wanted:
+                raise PipelineError(
+                    f"apply(): what text {type(self.pipe).__name__} gives its encoders cannot be told, so "
+                    + outcome
+                )
+
+
+def _text(text: str, _: str) -> str:
+    """``text``, whatever was asked for."""
+    return text
 
 
 def _warn_if_doubled(concepts: Sequence[Concept], text: str) -> None:

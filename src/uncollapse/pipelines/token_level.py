@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..adjusters import Places, Role
-from ..anchors import anchor_token_ids, anchor_vector
+from ..adjusters import Beside, adjust_rows
+from ..anchors import anchor_token_ids, anchor_vector, looked_up
 from ..components import TextEncoder, Tokenizer, token_table
 from ..concept import Concept
 from ..errors import EmbeddingError, PlaceholderError, UncollapseWarning
@@ -44,9 +44,9 @@ def rewrite_rows(tokenizer: Tokenizer, text_encoder: TextEncoder, concept: Conce
     table = _table(text_encoder, "apply()", OUTCOME)
     learned = table[ids].clone()
     _check_rows(names, learned)
-    c = anchor_vector(table, anchor_token_ids(tokenizer, concept.anchor))
-    places = Places.all(Role.CONCEPT, learned)
-    _write(table, ids, concept.adjuster.adjust(learned, c, places))
+    find = looked_up if concept.adjuster.beside is Beside.RELEASED else anchor_token_ids
+    c = anchor_vector(table, find(tokenizer, concept.anchor))
+    _write(table, ids, adjust_rows(concept.adjuster, learned, c, _vocabulary(tokenizer, table)))
 
     written = table[ids].clone()
     here = weakref.ref(text_encoder)
@@ -57,6 +57,12 @@ def rewrite_rows(tokenizer: Tokenizer, text_encoder: TextEncoder, concept: Conce
             _write_back(tokenizer, encoder, names, written, learned)
 
     return undo
+
+
+def _vocabulary(tokenizer: Tokenizer, table: Tensor) -> Tensor:
+    """The rows of the tokens that the model was made with, special ones left out."""
+    added = set(tokenizer.get_added_vocab().values())
+    return table[[i for i in sorted(tokenizer.get_vocab().values()) if i not in added and i < len(table)]]
 
 
 def _write_back(

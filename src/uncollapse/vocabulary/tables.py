@@ -119,6 +119,16 @@ class Vocabulary:
         """The norms of the words' rows, ascending, ``[words]``."""
         return norm(self.token_embeds[list(self._word_ids.values())]).float().sort().values
 
+    @property
+    def made_with(self) -> Tensor:
+        """The rows of the tokens that the model was made with, special ones left out, ``[tokens, dim]``; all
+        rows without a tokenizer."""
+        if self.tokenizer is None:
+            return self.token_embeds
+        added = self.tokenizer.get_added_tokens_decoder()
+        ids = sorted(self.tokenizer.get_vocab(with_added_tokens=False).values())
+        return self.token_embeds[[i for i in ids if i not in added and i < len(self.token_embeds)]]
+
     def percentiles(self, norms: Tensor) -> Tensor:
         """How many per cent of the words are shorter, for each of the norms."""
         return 100 * torch.searchsorted(self.norms, norms) / len(self.norms)
