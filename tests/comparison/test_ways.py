@@ -116,7 +116,8 @@ def test_what_they_are_called_and_what_files_say_of_them():
         ("lora:text=1,denoiser=1", "both 1"),
         ("lora:clip=0", "sets 'clip', but lora has only text, denoiser"),
         ("switch:until=2", "until=2 is out of range"),
-        ("nothing", "'nothing' is none of tea, .*, lora, switch"),
+        ("compel:times=-1", "times=-1 is out of range"),
+        ("nothing", "'nothing' is none of tea, .*, lora, switch, compel"),
         ("released:rho=0.2", "says too little: .*'alpha'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 arms            the ways to draw, and what people read of each
 ways            the ways to draw by name, as commands ask for them
+by_compel       the way that Compel draws
 prompts         what is asked for
 records         what is left: a record a picture, and the comparison that they make
 compare         drawing and measuring

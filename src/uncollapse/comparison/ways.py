@@ -5,11 +5,13 @@ adjustment that need no vectors changed:
 
     lora      the adapters turned down, in the text encoders alone ("clip strength") or everywhere
     switch    the anchor's prompt first, the concept's from some step on
+    compel    the concept's words at a weight, as Compel weighs them
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 import typing
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +22,7 @@ from ..adjustment import Adjustment
 from ..concept import ALL, TUNED, Concept
 from ..errors import AdjustmentError
 from .arms import Arm
+from .by_compel import ByCompel
 
 __all__ = ["WAYS", "parse_arm", "typed_arm", "way"]
 
@@ -77,6 +80,20 @@ def switch(until: float = 0.2) -> Arm:
     anchor = Adjustment(ByRole(1, 1, 1), beta=1.0)  # by role, so that nothing at all is changed afterwards
     name = f"anchor for the first {until:.0%}"
     return Arm(name, anchor, schedule=lambda progress: 1.0 if progress < until else 0.0)
+
+
+@way("compel")
+def compel(times: float = 0.8) -> Arm:
+    """The concept's words at a weight, by Compel itself, which has to be installed.
+
+    Args:
+        times: below 1 Compel mixes in the prompt without the words; 0 is without them.
+
+    Raises: AdjustmentError, below 0 or without end.
+    """
+    if not 0 <= times < math.inf:
+        raise AdjustmentError(f"compel: times={times:g} is out of range; it must be 0 or more, and finite.")
+    return ByCompel(f"Compel weight {times:g}", weight=times)
 
 
 def parse_arm(text: str) -> Arm:
