@@ -3,12 +3,16 @@
     python benchmarks/rivals.py                   # first: it draws every way of the family for every concept
     python benchmarks/tuning.py                   # 6 concepts × 2 halves × up to 60 pictures
 
-Each concept is tuned on half of its eight prompts, by the judge, with seeds of its own, and the way that was
-chosen is looked up among the pictures that ``rivals`` drew of the other half; then the halves change places.
-So no picture that a choice rests on is among those that judge it. "Both" is the share of pictures that keep
-context and likeness. Intervals are Student's over concepts; the tuned way is compared with each fixed one by
-an exact sign-flip test over them. "Hindsight" is the best way of each concept and half, read off the very
-pictures that judge it, which no honest choice reaches.
+Each concept is tuned on half of its eight prompts, with seeds of its own, and the way that was chosen is
+looked up among the pictures that ``rivals`` drew of the other half; then the halves change places. So no
+picture that a choice rests on is among those that judge it; and the family is handed over in the order of
+what its ways reached over the *other* concepts. It is done twice: with the judge's eyes, and with CLIP's,
+which is what a user has. "Both" is the share of pictures that keep context and likeness. Intervals are
+Student's over concepts; the tuned way is compared with each other one by an exact sign-flip test over them.
+
+"Hindsight" is the best way of each concept and half, read off the very pictures that judge it: of a dozen
+ways and eight pictures each, luck makes a good part of it. So there is a second one, read off the pictures of
+one seed and judged by the other seed's: as well as one can do who has seen those prompts already.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from recorder import Recorder, read
 from rich.progress import track
 from rivals import Shares, interval_text
 
+from uncollapse.cli.album import PictureFolder
 from uncollapse.comparison import parse_arm
 from uncollapse.output import save_text
 from uncollapse.subjects import bundled
@@ -31,7 +36,8 @@ from uncollapse.tuning import Keep, TuneSettings, family, tune
 
 RESULTS = Path(__file__).parent / "results"
 SEED = 1000  # of tuning; ``rivals`` draws with seeds from 0
-TUNED, HINDSIGHT = "tuned", "hindsight"
+TUNED = {"judge": "tuned, by the judge", "CLIP": "tuned, by CLIP"}
+HINDSIGHT, OTHER_SEED = "hindsight", "hindsight, by another seed"
 
 
 def halves(own) -> list[tuple[list, list]]:
@@ -40,18 +46,28 @@ def halves(own) -> list[tuple[list, list]]:
     return [(prompts[::2], prompts[1::2]), (prompts[1::2], prompts[::2])]
 
 
-def chosen(own, prompts, keep: Keep) -> dict:
-    """What tuning says, and what it cost."""
+def by_trust(records: list[dict], ways: tuple[str, ...], name: str) -> list[str]:
+    """The family, the best over the other concepts first."""
+
+    def reached(way: str) -> float:
+        arm = parse_arm(way).name
+        return np.mean([_both(r) for r in records if r["arm"] == arm and r["concept"] != name])
+
+    return sorted(ways, key=reached, reverse=True)
+
+
+def chosen(own, prompts, eyes: str, settings: TuneSettings, pictures: Path) -> dict:
+    """What tuning says, and what it cost; pictures that the other eyes saw are not drawn again."""
     concept, started = own.concept(), process_time()
-    settings = TuneSettings(keep=keep, seed=SEED)
-    found = tune(
-        own.pipeline(), concept, prompts, own.measures(concept.anchor), settings, own.miniature.drawing
-    )
+    measures = {"judge": [own.judged()], "CLIP": [own.scored(concept.anchor)]}[eyes]
+    album = PictureFolder(pictures, {"concept": concept.placeholder}, len(prompts), resume=True)
+    found = tune(own.pipeline(), concept, prompts, measures, settings, own.miniature.drawing, album=album)
     best = found.chosen
     return {
         "way": best.way if best else "none",
         "context": best.context if best else None,
         "likeness": best.likeness if best else None,
+        "close": [each.way for each in found.candidates if each.close],
         "pictures": found.drawn,
         "cpu_seconds": round(process_time() - started, 1),
     }
@@ -61,6 +77,9 @@ def main(
     keep: Annotated[str, typer.Option(help="The wish: balance, likeness 95%, context 95%.")] = "balance",
     rivals: Annotated[Path, typer.Option(help="What benchmarks/rivals.py wrote.")] = RESULTS / "rivals.json",
     output: Annotated[Path, typer.Option(help="Where the results go, without ending.")] = RESULTS / "tuning",
+    work: Annotated[Path, typer.Option(help="Keeps the pictures, for a run that was stopped.")] = Path(
+        "outputs/tuning"
+    ),
 ) -> None:
     """Tune, look up, and write the table."""
     drawn = read(rivals)["records"]
@@ -70,28 +89,41 @@ def main(
     for name, half in track(list(product(names, (0, 1))), description="tuning"):
         own = bundled(name)
         tuned_on, judged_on = halves(own)[half]
-        found = chosen(own, tuned_on, Keep.parsed(keep))
-        recorder.add({"concept": name, "half": half, **found})
-        arms = {parse_arm(way).name for way in family(own.pipeline(), own.concept())}
+        ways = by_trust(drawn, family(own.pipeline(), own.concept()), name)
+        arms = [parse_arm(way).name for way in ways]
         asked = {p.template.replace("{}", own.personal.placeholder) for p in judged_on}
-        here = [r for r in drawn if r["concept"] == name and r["prompt"] in asked and r["arm"] in arms]
-        missing = arms - {r["arm"] for r in here}
-        if missing or not here:
+        here = [r for r in drawn if r["concept"] == name and r["prompt"] in asked]
+        missing = {arm for arm in arms if not any(r["arm"] == arm for r in here)}
+        if missing:
             raise SystemExit(
                 f"{name}: {rivals} has no pictures of {', '.join(missing)}. Run benchmarks/rivals.py."
             )
-        best = max(arms, key=lambda arm: np.mean([_both(r) for r in here if r["arm"] == arm]))
-        for arm, source in (
-            *((arm, arm) for arm in sorted(arms)),
-            (TUNED, parse_arm(found["way"]).name),
-            (HINDSIGHT, best),
-        ):
-            judged += [r | {"arm": arm} for r in here if r["arm"] == source]
+        for arm in arms:
+            judged += _of(arm, here, arm)
+        judged += _of(HINDSIGHT, here, _best(arms, here))
+        for seed in {r["seed"] for r in here}:
+            others = [r for r in here if r["seed"] != seed]
+            judged += _of(OTHER_SEED, [r for r in here if r["seed"] == seed], _best(arms, others))
+        settings = TuneSettings(keep=Keep.parsed(keep), seed=SEED, ways=ways)
+        for eyes, arm in TUNED.items():
+            found = chosen(own, tuned_on, eyes, settings, work / f"{name}-{half}")
+            recorder.add({"concept": name, "half": half, "eyes": eyes, **found})
+            judged += _of(arm, here, parse_arm(found["way"]).name)
     shares = Shares(judged)
     recorder.save({arm: shares.mean(arm, "both") for arm in shares.arms})
     text = markdown(shares)
     save_text(text, output.with_suffix(".md"))
     print(text)
+
+
+def _best(arms: list[str], records: list[dict]) -> str:
+    """The first of those that keep both most often."""
+    return max(arms, key=lambda arm: np.mean([_both(r) for r in records if r["arm"] == arm]))
+
+
+def _of(name: str, records: list[dict], arm: str) -> list[dict]:
+    """One arm's records under a name."""
+    return [r | {"arm": name} for r in records if r["arm"] == arm]
 
 
 def _both(record: dict) -> bool:
@@ -101,7 +133,7 @@ def _both(record: dict) -> bool:
 def markdown(shares: Shares) -> str:
     """The table as a page, the best first."""
     lines = [
-        "| way | context kept | likeness kept | both | tuned against it, both | p |",
+        "| way | context kept | likeness kept | both | tuned by the judge against it, both | p |",
         "|---|---|---|---|---|---|",
     ]
     for arm in sorted(shares.arms, key=lambda arm: -shares.mean(arm, "both")):
@@ -110,8 +142,8 @@ def markdown(shares: Shares) -> str:
             for o in ("context kept", "likeness kept", "both")
         ]
         more = ["", ""]
-        if arm != TUNED:
-            mean, interval, p = shares.gain(TUNED, "both", arm)
+        if arm != TUNED["judge"]:
+            mean, interval, p = shares.gain(TUNED["judge"], "both", arm)
             more = [interval_text(mean, interval, sign="+"), f"{p:.3f}"]
         lines.append(f"| {arm} | {' | '.join([*cells, *more])} |")
     return "\n".join(lines) + "\n"
