@@ -81,7 +81,7 @@ def test_the_best_way_becomes_a_preset_that_generate_draws_by(tune, tmp_path, mo
     assert result.exit_code == 0, result.output
     assert "Best for “balance”: TEA α 0/1/1; 95% of the context that was lost is back" in words(result.stdout)
     assert read_preset(tmp_path / "out" / "preset.json").way == "tea:alpha=0/1/1,beta=1"
-    for name in ("contact_sheet.png", "report.html", "results.json", "tuning.json"):
+    for name in ("contact_sheet.png", "front.png", "front.svg", "report.html", "tuning.json"):
         assert (tmp_path / "out" / name).stat().st_size > 0
     next_command = result.stdout.strip().splitlines()[-1]
     assert "--preset" in next_command
@@ -130,12 +130,24 @@ def test_a_healthy_concept_is_left_alone(tune, scores, tmp_path):
     result = tune()
     assert result.exit_code == 0
     assert "there is nothing to tune" in words(result.stdout)
+    assert "CLIP-T context 29.9 and 30.0" in words(result.stdout)
+    assert result.stdout.strip().splitlines()[-1].startswith("uncollapse generate")
     assert not (tmp_path / "out" / "preset.json").exists()
+    assert "there is nothing to tune" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_a_collapse_that_text_does_not_reach_is_said(tune, scores):
+def test_a_collapse_that_text_does_not_reach_is_said_with_what_the_lora_s_scale_does(
+    tune, scores, monkeypatch
+):
+    with_denoiser = (*FAMILY, "lora:denoiser=0.6")
+    monkeypatch.setattr(command, "family", lambda *_: with_denoiser)
     scores |= dict.fromkeys(("TEA α 0.4", "TEA α 0/1/1", "text LoRA × 0"), (12.0, 89.0))
-    assert "seems to sit in the denoiser" in words(tune().stdout)
+    scores |= {"denoiser LoRA × 0.6": (20.0, 40.0)}
+    said = words(tune("--keep", "likeness 95%").stdout)
+    assert "the most that a change of the text brings back is 10% of the context" in said
+    assert (
+        "denoiser LoRA × 0.6 50% of the context that was lost is back and 38% of the likeness is left" in said
+    )
 
 
 def test_turning_the_lora_down_is_called_what_it_is(tune, scores):
