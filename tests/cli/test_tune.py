@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from toys.diagnoses import model_and_lora
@@ -163,6 +164,7 @@ def test_a_wish_that_none_meets_is_said(tune):
     ("arguments", "eyes", "says"),
     [
         ((), False, "give --photos, a folder of photos of the subject, and --clip"),
+        (("--photos", "nowhere"), True, "There is no folder at 'nowhere'"),
         (("--keep", "everything"), True, "'everything' is no wish"),
         (("--prompt", "a dog in the rain"), True, "'a dog in the rain' does not mention 'sks cat'"),
         (("--pictures", 3), True, "3 pictures are too few for 2 prompts"),
@@ -173,6 +175,28 @@ def test_bad_input_is_one_sentence(tune, arguments, eyes, says):
     result = tune(*arguments, eyes=eyes)
     assert result.exit_code == 2
     assert says in words(result.stderr)
+
+
+def test_one_photo_is_said_to_be_few(tune, tmp_path):
+    make_photos(tmp_path / "one", 1)
+    said = words(tune("--photos", tmp_path / "one", "--keep", "everything").stderr)
+    assert "'everything' is no wish" in said  # which is cheaper
+    assert "holds one photo" in words(tune("--photos", tmp_path / "one", "--pictures", 3).stderr)
+
+
+def test_a_lora_without_a_part_in_the_text_encoder_is_said_to_have_none(tune, diagnosed, tmp_path):
+    whole = load_file(diagnosed / "lora" / "pytorch_lora_weights.safetensors")
+    unet = {name: tensor for name, tensor in whole.items() if name.startswith("unet")}
+    save_file(unet, tmp_path / "unet.safetensors")
+    said = words(tune("--lora", tmp_path / "unet.safetensors", "--pictures", 3).stderr)
+    assert "has no part in the text encoder that could be turned down" in said
+
+
+@pytest.mark.parametrize("option", ["--photos", "--clip"])
+def test_what_the_miniature_s_own_judge_does_not_look_at_is_refused(option, photos):
+    result = run("tune", option, photos)
+    assert result.exit_code == 2
+    assert f"{option} changes nothing: the miniature's judge" in words(result.stderr)
 
 
 def test_a_preset_for_other_weights_or_words_is_refused(tune, diagnosed, tmp_path):

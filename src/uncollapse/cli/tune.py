@@ -14,9 +14,11 @@ import torch
 import typer
 
 from ..comparison import ContextPrompt, Measure, UserPrompt
+from ..components import adapters_in, text_encoders
 from ..diagnosis import contexts_for
 from ..errors import PipelineError, Setting, UncollapseWarning
 from ..models.generation import GenerationSettings
+from ..models.loading import image_paths
 from ..output import check_writable
 from ..reports.page import NextStep
 from ..subjects import Parts, Subject, assembled, base_pipeline, measured_subject
@@ -92,10 +94,11 @@ def tune(
         torch.set_num_threads(threads)
     how = {"level": level, "anchor_encoder": anchor_encoder, "negative_encoder": negative_encoder}
     parts = Parts(model, lora, embedding, custom_diffusion)
-    if not parts.miniature:
-        _check_eyes(photos, measured or {})
+    _check_eyes(photos, measured or {}, own=parts.miniature is not None, typed=bool(prompt))
     subject = assembled(parts, placeholder, anchor, how, device=device, dtype=dtype)
     say(subject.notes)
+    if parts.lora and not adapters_in(text_encoders(subject.pipe).values()):
+        say([f"'{parts.lora}' has no part in the text encoder that could be turned down."])
     subject.pipe.set_progress_bar_config(disable=True)
     original = base_pipeline(base, parts, device=device, dtype=dtype)
     if photos or measured:
@@ -124,9 +127,25 @@ def tune(
     _show(found, parts, subject.references, run, output, as_json_text=json)
 
 
-def _check_eyes(photos: Path | None, measured: Mapping[str, Any]) -> None:
-    """Somebody must look at the pictures; said before anything is loaded."""
-    if not photos or not measured:
+def _check_eyes(photos: Path | None, measured: Mapping[str, Any], *, own: bool, typed: bool) -> None:
+    """Somebody must look at the pictures, with something to go by; said before anything is loaded."""
+    named = {"photos": photos, **measured}
+    if own and not typed and any(named.values()):
+        raise PipelineError(
+            Setting(next(name for name, value in named.items() if value)),
+            " changes nothing: the miniature's judge knows its own concept and its own prompts. Leave it "
+            "out, or give a ",
+            Setting("prompt"),
+            ".",
+        )
+    if photos and len(image_paths(photos)) == 1:
+        warnings.warn(
+            f"'{photos}' holds one photo: what is around the subject in it counts as likeness too. Five that "
+            "differ in place and pose tell it better.",
+            UncollapseWarning,
+            stacklevel=2,
+        )
+    if not own and not (photos and measured):
         raise PipelineError(
             "What is kept of the context and of the likeness has to be measured: give ",
             Setting("photos"),
