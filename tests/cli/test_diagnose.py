@@ -11,8 +11,14 @@ from PIL import Image
 from toys.diagnoses import model_and_lora, run
 from toys.miniature import toy_miniature
 from toys.outline import Outline
+from uncollapse.cli.diagnose import TRIED
+from uncollapse.comparison import parse_arm
+from uncollapse.concept import Concept
 from uncollapse.learned_embeds import LearnedEmbedding, write
 from uncollapse.miniature import MINIATURES
+from uncollapse.models import load_pipeline
+from uncollapse.models.loading import load_lora
+from uncollapse.tuning import Preset, family, fingerprints
 
 
 def test_an_embedding_file(diagnosed, tmp_path):
@@ -86,6 +92,23 @@ def test_a_model_with_a_lora(diagnosed, tmp_path):
     assert "Paper's kl: softmaxed" in page.text
     assert "9 vectors span at most 8 of 32 dimensions" in page.text
     assert not page.all("script")
+
+
+def test_what_is_tried_is_what_tune_would_try_first_and_a_preset_before_it(diagnosed, tmp_path):
+    given = (*model_and_lora(diagnosed), "--contexts", diagnosed / "contexts.txt", "-o", tmp_path)
+    pipe = load_pipeline(diagnosed / "model")
+    load_lora(pipe, diagnosed / "lora")
+    concept = Concept("sks cat", "cat")
+    likely = [parse_arm(way).name for way in family(pipe, concept)][:TRIED]
+    preset = Preset(concept, "lora:text=0.7", fingerprints(pipe, concept)).save(tmp_path / "preset.json")
+    [found] = json.loads(run(*given, "--preset", preset, "--json").stdout)["diagnoses"]
+    assert list(found["adjusted"]) == ["text LoRA × 0.7", *likely]
+    other = Preset(concept, "lora:text=0.7", {"unet": [1.0, 0.0, 0.0]}).save(tmp_path / "other.json")
+    result = run(*given, "--preset", other)
+    assert result.exit_code == 2
+    assert "measured with other weights" in result.stderr
+    result = run(*given, "--preset", preset, "--anchor", "dog")
+    assert "--anchor is 'dog', and --preset was measured with 'cat'" in " ".join(result.stderr.split())
 
 
 def test_without_the_denoiser_there_is_no_verdict(diagnosed, tmp_path):

@@ -85,6 +85,17 @@ def test_what_is_dominating_is_drawn_by_the_advice():
     assert asked["prompt"] == ["a photo of sks cat in the snow"]
 
 
+def test_what_a_preset_was_advised_for_is_drawn_by_the_preset():
+    tuned = parse_arm("lora:text=0.25")
+    known = found(advice=Advice("cat", tuned, ""), pictures=DRAWN)
+    given = {"preset": ("--preset", "p.json"), "anyway": ("--anyway",)}
+    asked = typed(after_model(known, PARTS, CONCEPT, CONTEXTS, given, seen=True, tuned=tuned).command)
+    assert (asked["preset"], asked["anyway"], asked["arm"]) == (Path("p.json"), True, ())
+    asked = typed(after_model(known, PARTS, CONCEPT, CONTEXTS, {}, seen=True).command)
+    assert (asked["preset"], asked["arm"]) == (None, ["lora:text=0.25"])
+    assert known.verdict.advice.sentence.startswith("Try text LoRA × 0.25. ")
+
+
 def test_another_adjuster_is_named_with_its_settings():
     @dataclass(frozen=True)
     class Halfway(Adjuster):

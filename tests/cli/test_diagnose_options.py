@@ -13,10 +13,12 @@ from uncollapse.errors import UncollapseWarning
 ALWAYS = {"context", "target", "output", "json", "threads"}
 OF_PICTURES = {"images", "references", "steps", "guidance", "clip"}
 ASKED = {"contexts", "contexts_from_llm", "llm", "arm", "device", "dtype", "base"}
+PRESET = {"preset", "anyway"}
 WITH_EFFECT = {  # alone, or beside the option that it belongs to
     "files": {"model", "tokenizer", "anchor", "alpha", "beta", "images"},  # images are refused
     "model": ASKED
     | OF_PICTURES
+    | PRESET
     | {"lora", "embedding", "custom_diffusion", "placeholder", "anchor", "probe", "paper"},
     "training": ASKED | OF_PICTURES | {"model"},
 }
@@ -83,6 +85,7 @@ def test_options_with_an_effect_are_not_mentioned(kind):
         ),
         ("training", ["clip"], "--clip: passed over, since without --images nothing is drawn."),
         ("model", ["arm", "probe"], "--arm: passed over, since with --no-probe and without --images nothing"),
+        ("model", ["anyway"], "--anyway: passed over, since no --preset is given."),
         ("training", ["images", "references"], "--references: passed over, since no measure looks at them"),
         ("model", ["llm"], "--llm: passed over, since no endpoint is named with --contexts-from-llm."),
         (

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from toys.diagnoses import model_and_lora
@@ -81,7 +82,7 @@ def test_the_best_way_becomes_a_preset_that_generate_draws_by(tune, tmp_path, mo
     assert result.exit_code == 0, result.output
     assert "Best for “balance”: TEA α 0/1/1; 95% of the context that was lost is back" in words(result.stdout)
     assert read_preset(tmp_path / "out" / "preset.json").way == "tea:alpha=0/1/1,beta=1"
-    for name in ("contact_sheet.png", "report.html", "results.json", "tuning.json"):
+    for name in ("contact_sheet.png", "front.png", "front.svg", "report.html", "tuning.json"):
         assert (tmp_path / "out" / name).stat().st_size > 0
     next_command = result.stdout.strip().splitlines()[-1]
     assert "--preset" in next_command
@@ -130,12 +131,24 @@ def test_a_healthy_concept_is_left_alone(tune, scores, tmp_path):
     result = tune()
     assert result.exit_code == 0
     assert "there is nothing to tune" in words(result.stdout)
+    assert "CLIP-T context 29.9 and 30.0" in words(result.stdout)
+    assert result.stdout.strip().splitlines()[-1].startswith("uncollapse generate")
     assert not (tmp_path / "out" / "preset.json").exists()
+    assert "there is nothing to tune" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_a_collapse_that_text_does_not_reach_is_said(tune, scores):
+def test_a_collapse_that_text_does_not_reach_is_said_with_what_the_lora_s_scale_does(
+    tune, scores, monkeypatch
+):
+    with_denoiser = (*FAMILY, "lora:denoiser=0.6")
+    monkeypatch.setattr(command, "family", lambda *_: with_denoiser)
     scores |= dict.fromkeys(("TEA α 0.4", "TEA α 0/1/1", "text LoRA × 0"), (12.0, 89.0))
-    assert "seems to sit in the denoiser" in words(tune().stdout)
+    scores |= {"denoiser LoRA × 0.6": (20.0, 40.0)}
+    said = words(tune("--keep", "likeness 95%").stdout)
+    assert "the most that a change of the text brings back is 10% of the context" in said
+    assert (
+        "denoiser LoRA × 0.6 50% of the context that was lost is back and 38% of the likeness is left" in said
+    )
 
 
 def test_turning_the_lora_down_is_called_what_it_is(tune, scores):
@@ -151,6 +164,7 @@ def test_a_wish_that_none_meets_is_said(tune):
     ("arguments", "eyes", "says"),
     [
         ((), False, "give --photos, a folder of photos of the subject, and --clip"),
+        (("--photos", "nowhere"), True, "There is no folder at 'nowhere'"),
         (("--keep", "everything"), True, "'everything' is no wish"),
         (("--prompt", "a dog in the rain"), True, "'a dog in the rain' does not mention 'sks cat'"),
         (("--pictures", 3), True, "3 pictures are too few for 2 prompts"),
@@ -161,6 +175,28 @@ def test_bad_input_is_one_sentence(tune, arguments, eyes, says):
     result = tune(*arguments, eyes=eyes)
     assert result.exit_code == 2
     assert says in words(result.stderr)
+
+
+def test_one_photo_is_said_to_be_few(tune, tmp_path):
+    make_photos(tmp_path / "one", 1)
+    said = words(tune("--photos", tmp_path / "one", "--keep", "everything").stderr)
+    assert "'everything' is no wish" in said  # which is cheaper
+    assert "holds one photo" in words(tune("--photos", tmp_path / "one", "--pictures", 3).stderr)
+
+
+def test_a_lora_without_a_part_in_the_text_encoder_is_said_to_have_none(tune, diagnosed, tmp_path):
+    whole = load_file(diagnosed / "lora" / "pytorch_lora_weights.safetensors")
+    unet = {name: tensor for name, tensor in whole.items() if name.startswith("unet")}
+    save_file(unet, tmp_path / "unet.safetensors")
+    said = words(tune("--lora", tmp_path / "unet.safetensors", "--pictures", 3).stderr)
+    assert "has no part in the text encoder that could be turned down" in said
+
+
+@pytest.mark.parametrize("option", ["--photos", "--clip"])
+def test_what_the_miniature_s_own_judge_does_not_look_at_is_refused(option, photos):
+    result = run("tune", option, photos)
+    assert result.exit_code == 2
+    assert f"{option} changes nothing: the miniature's judge" in words(result.stderr)
 
 
 def test_a_preset_for_other_weights_or_words_is_refused(tune, diagnosed, tmp_path):

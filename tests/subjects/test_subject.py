@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from toys.miniature import toy_miniature
 from toys.pipelines import WIDTH, add_lora, make_pipeline, save_lora
@@ -47,6 +48,19 @@ def test_an_anchor_that_was_given_needs_no_note(model):
     subject = assembled(Parts(str(model)), "sks cat", "cat", device="cpu")
     assert subject.notes == ()
     assert not subject.has_base
+
+
+@pytest.mark.parametrize("names", ["lora_te_unknown_{}", "te.blocks.{}", "text_encoders.qwen.{}"])
+def test_a_text_part_that_nobody_reads_is_doubtful(model, files, tmp_path, names):
+    whole = load_file(files / "lora" / "pytorch_lora_weights.safetensors")
+    foreign = {
+        names.format(name) if name.startswith("text_encoder") else name: tensor
+        for name, tensor in whole.items()
+    }
+    save_file(foreign, tmp_path / "foreign.safetensors")
+    [doubt] = assembled(Parts(str(model), lora=str(tmp_path / "foreign.safetensors")), "sks cat", "cat").notes
+    assert isinstance(doubt, UncollapseWarning)
+    assert "weights of a text encoder, such as" in str(doubt)
 
 
 def test_a_poor_suggestion_is_doubtful(model, files, recwarn):

@@ -35,13 +35,15 @@ class Known(Album):
 
 
 def scoring(album, scores):
-    """A measure that gives each arm the (context, likeness) it is to have."""
+    """A measure that gives each arm the (context, likeness) it is to have, or one of these a prompt."""
     seen = 0
 
     def measure(images, prompts):
         nonlocal seen
         arms, seen = album.arms[seen : seen + len(images)], seen + len(images)
-        return [{"clip_t_context": scores[arm][0], "clip_i": scores[arm][1]} for arm in arms]
+        pairs = [scores[arm] for arm in arms]
+        pairs = [pair[i % len(pair)] if isinstance(pair, list) else pair for i, pair in enumerate(pairs)]
+        return [{"clip_t_context": context, "clip_i": likeness} for context, likeness in pairs]
 
     return [measure]
 
@@ -111,15 +113,45 @@ def test_whoever_is_interrupted_has_the_rounds_before(lora_pipe):
     assert first.chosen.pictures == 2
 
 
+def test_of_those_that_pictures_do_not_tell_apart_the_first_of_the_family_is_taken(lora_pipe):
+    uneven = {  # on the second prompt the likeness of the one, on the first that of the other
+        "TEA α 0/1/1": [(29.0, 84.0), (29.0, 80.0)],
+        "LERP α 0.5": [(29.0, 79.0), (29.0, 86.0)],
+    }
+    found = tuned(lora_pipe, replace(FEW, rounds=1), SCORES | uneven)
+    assert found.chosen.way == "tea:alpha=0/1/1,beta=1"
+    assert {each.way for each in found.candidates if each.close} == {
+        "tea:alpha=0/1/1,beta=1",
+        "lerp:alpha=0.5",
+    }
+    turned = replace(FEW, rounds=1, ways=tuple(reversed(WAYS)))
+    assert tuned(lora_pipe, turned, SCORES | uneven).chosen.way == "lerp:alpha=0.5"
+    told = {"LERP α 0.5": [(29.0, 88.0), (29.0, 84.0)]}
+    assert tuned(lora_pipe, replace(FEW, rounds=1), SCORES | uneven | told).chosen.way == "lerp:alpha=0.5"
+
+
+def test_the_way_to_be_trusted_most_draws_in_every_round(lora_pipe):
+    worst = ("lerp:alpha=0.5", *WAYS[:4])
+    found = {each.way: each for each in tuned(lora_pipe, replace(FEW, ways=worst)).candidates}
+    assert found["lerp:alpha=0.5"].pictures == found["tea:alpha=0/1/1,beta=1"].pictures == 4
+    assert sorted(each.pictures for each in found.values()) == [2, 2, 4, 4, 4]
+
+
+def test_a_wish_that_is_granted_goes_before_what_is_close_to_it(lora_pipe):
+    uneven = {"TEA α 0/1/1": [(29.0, 84.0), (29.0, 82.0)], "LERP α 0.5": [(29.0, 81.0), (29.0, 84.0)]}
+    wish = replace(FEW, rounds=1, keep=Keep.parsed("likeness 91%"), ways=("lerp:alpha=0.5", *WAYS[:4]))
+    assert tuned(lora_pipe, wish, SCORES | uneven).chosen.way == "tea:alpha=0/1/1,beta=1"
+
+
 def test_a_concept_that_keeps_its_context_is_left_alone(lora_pipe):
     found = tuned(lora_pipe, scores=SCORES | {"personalised": (29.9, 90.0)})
-    assert "nothing to tune" in found.says
+    assert "(CLIP-T context 29.9 and 30.0): there is nothing to tune" in found.says
     assert found.chosen is found.preset is None
     assert len(found.comparisons) == 1
 
 
 def test_photos_of_something_else_are_noticed(lora_pipe):
-    with pytest.raises(PipelineError, match="photos are no more like"):
+    with pytest.raises(PipelineError, match=r"no more like.*\(CLIP-I photos 90.0 and 89.0\)"):
         tuned(lora_pipe, scores=SCORES | {"base": (30.0, 89.0)})
 
 
@@ -163,16 +195,41 @@ def test_the_denoiser_is_asked_before_anything_is_drawn(lora_pipe):
     assert found.drawn <= 12
 
 
-def test_of_those_that_let_the_context_be_heard_the_ones_that_leave_most_are_drawn():
-    heard = [
-        Candidate("a", 0.9, 0.1),
-        Candidate("b", 0.7, 0.5),
-        Candidate("c", 0.2, 0.9),
-        Candidate("d", 0.8, 0.3),
-    ]
-    assert [each.way for each in _worth_drawing(heard, 2)] == ["b", "d"]
-    assert [each.way for each in _worth_drawing(heard, 9)] == ["b", "d", "a"]
-    assert [each.way for each in _worth_drawing(heard[2:3] + heard[:1], 9)] == ["a", "c"]
+def heard(**figures):
+    """Candidates by their way, each with (heard, presence)."""
+    return [Candidate(WAY[name], *pair) for name, pair in figures.items()]
+
+
+WAY = {
+    "a": "tea:alpha=0/1/1",
+    "b": "tea:alpha=0.6",
+    "c": "tea:alpha=0.2",
+    "d": "lora:text=0",
+    "u": "lora:denoiser=0.6",
+}
+NAME = {way: name for name, way in WAY.items()}
+
+
+@pytest.mark.parametrize(
+    ("figures", "count", "drawn"),
+    [
+        (
+            dict(a=(0.9, 0.1), b=(0.7, 0.5), c=(0.2, 0.9), d=(0.8, 0.3)),
+            2,
+            "ab",
+        ),  # the first, whatever it leaves
+        (dict(a=(0.9, 0.1), b=(0.7, 0.5), c=(0.2, 0.9), d=(0.8, 0.3)), 9, "abd"),
+        (dict(c=(0.2, 0.9), a=(0.9, 0.1)), 9, "ac"),
+        (
+            dict(a=(0.1, 0.9), b=(0.3, 0.8), c=(0.2, 0.9), u=(0.5, 0.4)),
+            9,
+            "bcu",
+        ),  # the text does not reach it
+        (dict(a=(0.1, 0.9), b=(0.3, 0.8), c=(0.2, 0.9), u=(0.8, 0.4)), 9, "bcu"),
+    ],
+)
+def test_what_is_worth_a_picture(figures, count, drawn):
+    assert "".join(NAME[each.way] for each in _worth_drawing(heard(**figures), count)) == drawn
 
 
 def test_what_is_tried_depends_on_where_the_concept_is(pipe, lora_pipe):

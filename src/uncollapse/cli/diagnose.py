@@ -21,6 +21,7 @@ from ..errors import PipelineError
 from ..learned_embeds.reading import SUFFIXES, files_at
 from ..output import check_writable
 from ..subjects import Parts, Subject, assembled, base_pipeline, quiet_pipeline
+from ..tuning import family, read_preset
 from ..weight_files import holds_checkpoint
 from . import options as o
 from .console import command, progress, say
@@ -31,10 +32,12 @@ from .diagnose_options import say_what_is_passed_over
 from .diagnose_pictures import PictureOptions, picture_settings
 from .diagnose_printing import show_diagnoses
 from .kept import shown_whatever_happens
+from .presets import as_preset
 from .typed import typed
 
 OUTPUT = Path("outputs/diagnosis")
 TRAJECTORY = "trajectory.json"
+TRIED = 4  # of the family of ``tune``, those to be trusted most; each costs as much as the concept itself
 FILE_IN_MODEL = "For pictures give the model, and the file with --embedding."
 
 
@@ -73,6 +76,8 @@ def diagnose(
     alpha: o.Alpha = ALPHA,
     beta: Annotated[float, typer.Option(help="Norm relative to the anchor's.")] = BETA,
     arm: o.Arms = None,
+    preset: o.PresetFile = None,
+    anyway: o.Anyway = False,
     probe: Annotated[bool, typer.Option(help="Ask the denoiser too; needed for a verdict.")] = True,
     paper: Annotated[bool, typer.Option("--paper", help="Also the paper's own statistics.")] = False,
     images: Annotated[
@@ -122,22 +127,33 @@ def diagnose(
     else:
         parts = Parts(target, lora, embedding, custom_diffusion)
         say_what_is_passed_over("model", given, own=parts.miniature is not None)
-        subject = assembled(parts, placeholder, anchor, device=device, dtype=dtype)
+        tuned = read_preset(preset) if preset else None
+        how: dict[str, str] = {}
+        if tuned:
+            placeholder, anchor, how = as_preset(tuned.concept, placeholder, anchor)
+        subject = assembled(parts, placeholder, anchor, how, device=device, dtype=dtype)
         say(subject.notes)
+        if tuned and not anyway:
+            tuned.check(subject.pipe)
         subject.pipe.set_progress_bar_config(disable=True)  # there is one of all pictures
         original = base_pipeline(base, parts, device=device, dtype=dtype)
         shipped = subject.bundled.contexts() if subject.bundled else None
         sentences = chosen_contexts(subject.pipe, subject.concept, asked, shipped, output)
+        given_arms = [*([tuned.arm] if tuned else []), *drawn.arms]
+        drawn = replace(drawn, arms=given_arms)
         pictures = picture_settings(drawn, subject.concept, sentences, asked, subject.bundled)
+        likely = map(parse_arm, family(subject.pipe, subject.concept)[:TRIED])
         settings = DiagnosisSettings(
-            arms=told_apart([*DiagnosisSettings().arms, *drawn.arms]),
+            arms=told_apart([*given_arms, *likely]),
             probe=ProbeSettings() if probe else None,
             as_published=paper,
         )
 
         def show(known: Diagnosis) -> None:
             seen = subject.bundled is not None
-            then = after_model(known, parts, subject.concept, sentences, given, seen=seen)
+            then = after_model(
+                known, parts, subject.concept, sentences, given, seen=seen, tuned=tuned.arm if tuned else None
+            )
             show_diagnoses([known], output, then, as_json_text=json)
 
         _diagnose_model(subject, original, sentences, settings, pictures, show)

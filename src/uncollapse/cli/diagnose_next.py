@@ -47,13 +47,21 @@ def after_files(found: Sequence[Diagnosis], models: Sequence[str], given: Typed,
 
 
 def after_model(
-    found: Diagnosis, parts: Parts, concept: Concept, contexts: Contexts, given: Typed, *, seen: bool
+    found: Diagnosis,
+    parts: Parts,
+    concept: Concept,
+    contexts: Contexts,
+    given: Typed,
+    *,
+    seen: bool,
+    tuned: Arm | None = None,
 ) -> NextStep:
     """The denoiser where it was not asked, pictures where none were measured, and then what they came to.
 
     Args:
         parts: what was diagnosed.
         seen: whether somebody looks at the pictures without being named.
+        tuned: how the preset draws that was given, if one was.
     """
     if found.probe is None and "probe" in given:
         return NextStep(
@@ -70,6 +78,10 @@ def after_model(
         return NextStep(f"{why}To draw with it as it is:", line("generate", *drawn, *AS_IT_IS))
     advice = found.verdict.advice
     why = f"To draw with {advice.strength}, beside the concept as it is:"
+    if advice.arm == tuned:
+        strength = (*given["preset"], *given.get("anyway", ()))
+        return NextStep(why, line("generate", *drawn, *strength, "--compare"))
+    why = f"uncollapse tune measures on pictures which of a dozen ways serves best. {why}"
     return NextStep(why, line("generate", *drawn, *_strength(advice.arm), "--compare"))
 
 

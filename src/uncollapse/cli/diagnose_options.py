@@ -19,7 +19,7 @@ IN_VAIN: Mapping[Kind, Mapping[str, Collection[str]]] = {
     "files": {
         "a file is only compared with words": [
             "lora", "embedding", "custom_diffusion", "base", "placeholder", "contexts", "contexts_from_llm",
-            "llm", "arm", "probe", "paper", "device", "dtype",
+            "llm", "arm", "preset", "anyway", "probe", "paper", "device", "dtype",
         ],
     },
     "model": {
@@ -31,6 +31,7 @@ IN_VAIN: Mapping[Kind, Mapping[str, Collection[str]]] = {
             "lora", "embedding", "custom_diffusion", "placeholder", "anchor", "tokenizer",
         ],
         ADJUSTMENT: ["alpha", "beta"],
+        "a preset was measured with one checkpoint; diagnose that with it": ["preset", "anyway"],
         "at every checkpoint the denoiser is asked, and of the text the curves are drawn": ["probe", "paper"],
     },
 }  # fmt: skip
@@ -57,9 +58,11 @@ def _in_this_company(kind: Kind, given: Typed, own: bool) -> Iterable[tuple[str,
     if "images" not in given:
         yield "without --images nothing is drawn", ["references", "steps", "guidance", *measures]
         if kind == "model" and given.get("probe") == ("--no-probe",):
-            yield "with --no-probe and without --images nothing is asked or drawn", ["arm"]
+            yield "with --no-probe and without --images nothing is asked or drawn", ["arm", "preset"]
     elif kind == "training" and not own and not _looks_at_photos(given):
         yield "no measure looks at them: name one, such as --clip", ["references"]
+    if kind == "model" and "preset" not in given:
+        yield "no --preset is given", ["anyway"]
     if kind != "files" and "contexts_from_llm" in given:
         yield "the sentences are those of --contexts-from-llm", ["contexts"]
     elif kind != "files":

@@ -6,7 +6,6 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -23,7 +22,7 @@ from ..comparison import (
 )
 from ..comparison import compare as compare_arms
 from ..concept import Concept
-from ..errors import AdjustmentError, PipelineError, PlaceholderError, Setting, UncollapseWarning
+from ..errors import AdjustmentError, PipelineError, Setting, UncollapseWarning
 from ..models.generation import GenerationSettings
 from ..output import check_writable
 from ..pipelines import level_of
@@ -35,9 +34,7 @@ from .album import PictureFolder
 from .comparing import drawing, print_comparison, save_comparison
 from .console import command, print_json, say, stdout, stopped
 from .diagnose_next import after_drawing
-
-if TYPE_CHECKING:
-    pass
+from .presets import as_preset
 
 OUTPUT = Path("outputs/generate")
 
@@ -107,7 +104,7 @@ def generate(
         "encoders": encoders,
     }
     if chosen:
-        placeholder, anchor, how = _as_preset(chosen.concept, placeholder, anchor, how)
+        placeholder, anchor, how = as_preset(chosen.concept, placeholder, anchor, how)
     parts = Parts(model, lora, embedding, custom_diffusion)
     subject = assembled(parts, placeholder, anchor, how, device=device, dtype=dtype)
     say(subject.notes)
@@ -160,27 +157,6 @@ def _check_norm_rule(alpha: object, instead: object, beta: float | None, norm_bl
             Setting("arm"),
             ", as in tea:alpha=0.6,beta=1, or leave it out.",
         )
-
-
-def _as_preset(
-    concept: Concept, placeholder: str | None, anchor: str | None, how: Mapping[str, str]
-) -> tuple[str, str, dict[str, str]]:
-    """What a preset says of the concept.
-
-    Raises: PlaceholderError, where something else was typed.
-    """
-    usual = {"level": "auto", "anchor_encoder": "base", "negative_encoder": "tuned", "encoders": "all"}
-    typed = {"placeholder": placeholder, "anchor": anchor, **how}
-    for name, value in typed.items():
-        own = getattr(concept, name)
-        if value not in (None, usual.get(name), own):
-            raise PlaceholderError(
-                Setting(name),
-                f" is '{value}', and ",
-                Setting("preset"),
-                f" was measured with '{own}'. Leave it out.",
-            )
-    return concept.placeholder, concept.anchor, {name: getattr(concept, name) for name in how}
 
 
 def _check_effect(

@@ -13,21 +13,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 import typer
 
-from ..comparison import BASE, PERSONALISED, Comparison, ContextPrompt, Measure, UserPrompt
+from ..comparison import ContextPrompt, Measure, UserPrompt
+from ..components import adapters_in, text_encoders
 from ..diagnosis import contexts_for
 from ..errors import PipelineError, Setting, UncollapseWarning
 from ..models.generation import GenerationSettings
-from ..output import check_writable, save_json
+from ..models.loading import image_paths
+from ..output import check_writable
 from ..reports.page import NextStep
-from ..reports.table import Table
 from ..subjects import Parts, Subject, assembled, base_pipeline, measured_subject
 from ..tuning import Keep, Tuned, TuneSettings, family, fingerprints
 from ..tuning import tune as tune_concept
+from ..tuning.report import in_json, save_tuning, sentence, table
 from . import options as o
 from .album import PictureFolder
-from .comparing import save_comparison
 from .console import command, print_json, progress, say, stdout, stopped
-from .diagnose_next import named_parts
+from .diagnose_next import AS_IT_IS, named_parts
+from .diagnose_printing import print_next
 from .tables import print_files, print_table
 from .typed import line
 
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
 OUTPUT = Path("outputs/tune")
 PROMPTS = 4
-OUT_OF_REACH = 0.25  # of the lost context: less is what no text brings back
 
 
 @command
@@ -93,10 +94,11 @@ def tune(
         torch.set_num_threads(threads)
     how = {"level": level, "anchor_encoder": anchor_encoder, "negative_encoder": negative_encoder}
     parts = Parts(model, lora, embedding, custom_diffusion)
-    if not parts.miniature:
-        _check_eyes(photos, measured or {})
+    _check_eyes(photos, measured or {}, own=parts.miniature is not None, typed=bool(prompt))
     subject = assembled(parts, placeholder, anchor, how, device=device, dtype=dtype)
     say(subject.notes)
+    if parts.lora and not adapters_in(text_encoders(subject.pipe).values()):
+        say([f"'{parts.lora}' has no part in the text encoder that could be turned down."])
     subject.pipe.set_progress_bar_config(disable=True)
     original = base_pipeline(base, parts, device=device, dtype=dtype)
     if photos or measured:
@@ -125,9 +127,25 @@ def tune(
     _show(found, parts, subject.references, run, output, as_json_text=json)
 
 
-def _check_eyes(photos: Path | None, measured: Mapping[str, Any]) -> None:
-    """Somebody must look at the pictures; said before anything is loaded."""
-    if not photos or not measured:
+def _check_eyes(photos: Path | None, measured: Mapping[str, Any], *, own: bool, typed: bool) -> None:
+    """Somebody must look at the pictures, with something to go by; said before anything is loaded."""
+    named = {"photos": photos, **measured}
+    if own and not typed and any(named.values()):
+        raise PipelineError(
+            Setting(next(name for name, value in named.items() if value)),
+            " changes nothing: the miniature's judge knows its own concept and its own prompts. Leave it "
+            "out, or give a ",
+            Setting("prompt"),
+            ".",
+        )
+    if photos and len(image_paths(photos)) == 1:
+        warnings.warn(
+            f"'{photos}' holds one photo: what is around the subject in it counts as likeness too. Five that "
+            "differ in place and pose tell it better.",
+            UncollapseWarning,
+            stacklevel=2,
+        )
+    if not own and not (photos and measured):
         raise PipelineError(
             "What is kept of the context and of the likeness has to be measured: give ",
             Setting("photos"),
@@ -182,79 +200,21 @@ def _show(
     as_json_text: bool,
 ) -> None:
     """Files, table, sentence, what to run next."""
-    says = _sentence(found)
-    files: dict[str, Path] = {}
-    preset = found.preset
     named = named_parts(parts, found.concept)
+    prompt = found.comparisons[0].prompts[0].template.replace("{}", found.concept.placeholder)
+    preset, files = found.preset, {}
     if preset:
-        path = output / "preset.json"
-        prompt = found.comparisons[0].prompts[0].template.replace("{}", found.concept.placeholder)
-        command = line("generate", *named, "--preset", str(path), "--prompt", prompt)
-        then = NextStep("To draw with what was found:", command)
-        shown = _best_beside_the_rest(found)
-        files = {"preset": preset.save(path), **save_comparison(shown, photos, dict(run), output, then)}
-    data = {
-        "keep": str(found.keep),
-        "says": says,
-        "chosen": asdict(found.chosen) if found.chosen else None,
-        "candidates": [asdict(each) for each in found.candidates],
-        "pictures": found.drawn,
-        "files": {name: str(path) for name, path in files.items()},
-    }
-    save_json(data, output / "tuning.json")
+        files["preset"] = preset.save(output / "preset.json")
+        why, how = "To draw with what was found:", ["--preset", str(files["preset"])]
+    else:
+        why, how = "To draw with it as it is:", [*AS_IT_IS]
+    then = NextStep(why, line("generate", *named, *how, "--prompt", prompt))
+    files |= save_tuning(found, photos, run, output, then)
     if as_json_text:
-        print_json(data)
+        print_json(in_json(found) | {"files": {name: str(path) for name, path in files.items()}})
         return
-    print_table(_table(found))
-    stdout().print(says, markup=False)
-    if preset:
-        stdout().print()
-        print_files(files, 14)
-        stdout().print(f"\n{then.why}\n{then.command}", markup=False, soft_wrap=True)
-
-
-def _best_beside_the_rest(found: Tuned) -> Comparison:
-    """The first round's pictures: of both models, of what was chosen, and of the runner-up."""
-    first = found.comparisons[0]
-    best = [each.arm.name for each in found.candidates if each.pictures][:2]
-    arms = [arm for arm in first.arms if arm in (BASE, PERSONALISED)]
-    arms += [arm for name in best for arm in first.arms if arm.name == name]
-    names = {arm.name for arm in arms}
-    return replace(first, arms=tuple(arms), records=tuple(r for r in first.records if r.arm in names))
-
-
-def _table(found: Tuned) -> Table:
-    rows = [
-        [each.arm.name, each.heard, _percent(each.context), _percent(each.likeness), each.pictures or None]
-        for each in found.candidates
-    ]
-    head = ["way", "heard", "context back", "likeness left", "pictures"]
-    return Table("What was tried", head, rows, align="lrrrr")
-
-
-def _percent(share: float | None) -> str | None:
-    return None if share is None else f"{100 * share:.0f}%"
-
-
-def _sentence(found: Tuned) -> str:
-    if found.says:
-        return found.says
-    best = found.chosen
-    assert best is not None
-    assert best.context is not None
-    assert best.likeness is not None
-    figures = (
-        f"{_percent(best.context)} of the context that was lost is back and {_percent(best.likeness)} of the "
-        f"likeness is left, over {best.pictures} pictures"
-    )
-    says = f"Best for “{found.keep}”: {best.arm.name}; {figures}."
-    if not found.keep.met(best.context, best.likeness):
-        says += f" None of those that were tried keeps {found.keep}; this one comes nearest."
-    if best.context < OUT_OF_REACH:
-        says += (
-            " So little comes back that the collapse seems to sit in the denoiser, which the text does not "
-            "reach: an earlier checkpoint may serve better."
-        )
-    if best.arm.adjuster is None:
-        says += " That is the LoRA turned down, and no adjustment: any program can do it."
-    return says
+    print_table(table(found))
+    stdout().print(sentence(found), markup=False)
+    stdout().print()
+    print_files(files, 14)
+    print_next(then)

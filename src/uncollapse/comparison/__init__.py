@@ -17,7 +17,16 @@ which import them by name: the last two need Pillow and Jinja.
 
 from .arms import BASE, PERSONALISED, Arm, tea_arms, told_apart
 from .compare import compare, comparing
-from .measures import MEASURES, Given, Measure, clip_measure, declared, judge_measure, named_measures
+from .measures import (
+    MEASURES,
+    Given,
+    Measure,
+    clip_measure,
+    declared,
+    judge_measure,
+    middle_measure,
+    named_measures,
+)
 from .prompts import ContextPrompt, UserPrompt
 from .records import Album, Comparison, Record, Value
 from .ways import WAYS, parse_arm, typed_arm, way
@@ -41,6 +50,7 @@ __all__ = [
     "comparing",
     "declared",
     "judge_measure",
+    "middle_measure",
     "named_measures",
     "parse_arm",
     "tea_arms",

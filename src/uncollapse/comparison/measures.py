@@ -32,6 +32,7 @@ __all__ = [
     "clip_measure",
     "declared",
     "judge_measure",
+    "middle_measure",
     "named_measures",
 ]
 
@@ -195,6 +196,26 @@ def clip_measure(scorer: ClipScorer, anchor: str, reference_images: Sequence[Ima
         return [dict(zip(columns, map(float, row), strict=True)) for row in rows]
 
     return measure
+
+
+def middle_measure(scorer: ClipScorer, reference_images: Sequence[Image]) -> Measure:
+    """CLIP-I of the middle, half as wide and half as high: of the subject, rather than of what is around it.
+
+    The photos of a concept share their place, and a collapsed picture shows it. Over the whole picture that
+    counts for more than the individual does.
+    """
+    reference_features = scorer.image_features([_middle(image) for image in reference_images])
+
+    def measure(images: Sequence[Image], prompts: Sequence[ContextPrompt]) -> list[dict[str, Value]]:
+        features = scorer.image_features([_middle(image) for image in images])
+        return [{"clip_i_middle": float(score)} for score in clip_i(features, reference_features)]
+
+    return measure
+
+
+def _middle(image: Image) -> Image:
+    width, height = image.size
+    return image.crop((width // 4, height // 4, width - width // 4, height - height // 4))
 
 
 def judge_measure(

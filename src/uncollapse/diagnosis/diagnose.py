@@ -39,7 +39,7 @@ class DiagnosisSettings:
     """How much is measured.
 
     Args:
-        arms: tried by the probe, the gentlest first.
+        arms: tried by the probe; of those that bring the context back the first is advised.
         probe: None leaves the denoiser out.
         probe_contexts: how many of the contexts the denoiser is asked about.
         as_published: also the paper's own definitions.

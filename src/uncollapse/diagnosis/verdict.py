@@ -87,7 +87,8 @@ class Advice:
     @property
     def sentence(self) -> str:
         """What to try, and what to expect of it."""
-        return f"Try {self.strength}, anchor “{self.anchor}”. {self.expect}"
+        toward = f", anchor “{self.anchor}”" if self.arm.adjuster else ""
+        return f"Try {self.strength}{toward}. {self.expect}"
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def probe_verdict(probe: Probe, anchor: str, adjusted: Sequence[tuple[Arm, Probe
     Args:
         probe: of the concept as it is.
         anchor: the word to move toward.
-        adjusted: the same by arms that adjust, the gentlest first.
+        adjusted: the same by other arms, the ones to be preferred first.
     """
     heard, presence = probe.heard.value, probe.presence.value
     word = judged(heard, presence)

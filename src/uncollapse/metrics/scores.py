@@ -167,6 +167,17 @@ declare(
 )
 declare(
     Score(
+        "clip_i_middle",
+        "CLIP-I middle",
+        COSINE,
+        answers="likeness",
+        foot="CLIP-I likeness, middle",
+        told="a CLIP-I likeness in the middle of {}",
+        note="CLIP-I middle is of the middle half of pictures and photos.",
+    )
+)
+declare(
+    Score(
         "clip_i",
         "CLIP-I photos",
         COSINE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..comparison import Given, Measure, named_measures
+from ..components import adapters_in, text_encoders
 from ..concept import Concept
 from ..errors import PipelineError, PlaceholderError, Setting, UncollapseWarning
 from ..learned_embeds import load_into, read_all
@@ -42,6 +44,8 @@ __all__ = [
     "measured_subject",
     "own_subject",
 ]
+
+TEXT_PART = re.compile(r"(^|[._])(lora_te\d?|te\d?|text_encoders?(_\d)?|text_model|clip_[lg]|t5xxl)[._]")
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,7 @@ def own_subject(
         Concept(placeholder, anchor, **how)  # what is wrong with it is said before anything is loaded
     model, title = located(parts.model)
     pipe = _pipeline(model, parts, placeholder, device, dtype)
+    doubts = _unread_text_part(pipe, parts.lora) if parts.lora else ()
     if parts.embedding:
         if anchor is None:
             anchor, notes = suggested_anchor(parts.embedding, vocabularies_of(pipe))
@@ -187,7 +192,7 @@ def own_subject(
         "placeholder": placeholder,
         "anchor": anchor,
     }
-    return Subject(pipe, Concept(placeholder, anchor or "", **how), run, notes=notes)
+    return Subject(pipe, Concept(placeholder, anchor or "", **how), run, notes=(*notes, *doubts))
 
 
 def _stated_placeholder(file: str) -> str | None:
@@ -209,6 +214,28 @@ def _pipeline(
     if parts.custom_diffusion:
         load_custom_diffusion(pipe, parts.custom_diffusion)
     return pipe
+
+
+def _unread_text_part(pipe: Any, lora: str) -> tuple[Note, ...]:
+    """A doubt, where a LoRA's file names a text encoder, and none of the pipeline took anything from it."""
+    from safetensors import safe_open
+
+    path = Path(lora).expanduser()
+    files = [path] if path.suffix == ".safetensors" and path.is_file() else sorted(path.glob("*.safetensors"))
+    if adapters_in(text_encoders(pipe).values()):
+        return ()
+    for file in files:
+        with safe_open(file, framework="pt") as weights:
+            names = [name for name in weights.keys() if TEXT_PART.search(name)]  # noqa: SIM118, no mapping
+        if names:
+            return (
+                UncollapseWarning(
+                    f"'{file}' holds {len(names)} weights of a text encoder, such as '{names[0]}', under "
+                    f"names that {type(pipe).__name__} does not read: the LoRA draws without them. Save it "
+                    "in diffusers' layout or kohya's, or load it with the model it was trained on."
+                ),
+            )
+    return ()
 
 
 def measured_subject(

@@ -1,15 +1,10 @@
 """Trying the ways of a family on one concept: first the denoiser is asked, then pictures are drawn.
 
-    1  The probe (``diagnosis.probe``) says of each way how much of the context is heard. What leaves the
-       context unheard is dropped without a picture; of the rest those go on that leave most of the concept.
-    2  These draw the same few prompts with the same noise, a seed a round; then the worse half is dropped.
-    3  Of those that are left, the wish (``Keep``) chooses.
-
-Figures are shares of what there is to have, between two references that draw along: the base model, which has
-all of the context and none of the likeness, and the personalised model as it is.
-
-    context  = (c − c_personalised) / (c_base − c_personalised)
-    likeness = (l − l_base) / (l_personalised − l_base)
+1  The probe (``diagnosis.probe``) says of each way how much of the context is heard. What leaves the
+   context unheard is dropped without a picture; of the rest those go on that leave most of the concept.
+2  These draw the same few prompts with the same noise, a seed a round; then the worse half is dropped.
+3  Of those that are left, the wish (``Keep``) chooses; and of those that the pictures do not tell from the
+   best (``shares``) the first in the family, so that chance decides as little as it can.
 """
 
 from __future__ import annotations
@@ -17,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
-from statistics import fmean
 from typing import Any
 
 from ..comparison import (
@@ -36,16 +30,15 @@ from ..concept import Concept
 from ..diagnosis.probe import ProbeSettings, arm_response, base_response, probe
 from ..diagnosis.verdict import HEARD
 from ..errors import PipelineError, Setting
-from ..metrics.scores import first_that_answers
 from ..models.generation import GenerationSettings
 from ..pipelines import level_of
 from .family import family
 from .keep import Keep
 from .preset import Preset, fingerprints
+from .shares import Scales, close, scales
 
 __all__ = ["Candidate", "TuneSettings", "Tuned", "tune", "tuning"]
 
-LEAST = 0.05  # of a score's span, below which there is nothing to have: one picture in twenty
 FINALISTS = 2
 
 
@@ -80,6 +73,7 @@ class Candidate:
         presence: how much the concept changes what is drawn there.
         pictures: how many it drew.
         context, likeness: shares of what there is to have; None without pictures.
+        close: whether it is the best or hardly told from it, by as many pictures as that has.
     """
 
     way: str
@@ -88,10 +82,16 @@ class Candidate:
     pictures: int = 0
     context: float | None = None
     likeness: float | None = None
+    close: bool = False
 
     @property
     def arm(self) -> Arm:
         return parse_arm(self.way)
+
+    @property
+    def by_text(self) -> bool:
+        """Whether it changes what the denoiser is told, and not the denoiser."""
+        return self.arm.denoiser_lora == 1
 
 
 @dataclass(frozen=True)
@@ -211,20 +211,21 @@ def tuning(
             base=base,
             album=album,
         )
-        scales = _scales((*known.comparisons, drawn))
-        measured = [_measured(each, scales, (*known.comparisons, drawn)) for each in known.candidates]
+        comparisons = (*known.comparisons, drawn)
+        measured_by = scales(comparisons)
+        in_order = sorted(known.candidates, key=lambda each: ways.index(each.way))
         known = replace(
             known,
-            candidates=tuple(sorted(measured, key=lambda each: _rank(each, settings.keep), reverse=True)),
-            comparisons=(*known.comparisons, drawn),
-            says=_nothing_to_tune(scales),
+            candidates=tuple(
+                _ranked([_measured(each, measured_by) for each in in_order], measured_by, settings.keep)
+            ),
+            comparisons=comparisons,
+            says=_nothing_to_tune(measured_by),
         )
         yield known
         if known.says:
             return
-        names = {each.way for each in left}
-        left = [each for each in known.candidates if each.way in names]
-        left = left[: max(FINALISTS, ceil(len(left) / 2))]
+        left = _still_drawing(known.candidates, [each.way for each in left])
 
 
 def _check_base(pipe: Pipeline, concept: Concept, base: Pipeline | None) -> None:
@@ -261,16 +262,34 @@ def _asked(
 
 
 def _worth_drawing(candidates: Sequence[Candidate], count: int) -> list[Candidate]:
-    """Those that let the context be heard, and of these the ones that leave most of the concept.
+    """Those that let the context be heard: the family's first, then the ones that leave most of the concept.
 
-    Where fewer are heard, the best heard of the others go along.
+    Where no change of the text makes it heard, the best of these go along with all that turns the denoiser
+    down, to show by how much.
     """
     if any(each.heard is None for each in candidates):
         return list(candidates)
+    by_heard = sorted(candidates, key=lambda each: -(each.heard or 0))
     heard = [each for each in candidates if (each.heard or 0) >= HEARD]
-    unheard = sorted((each for each in candidates if each not in heard), key=lambda each: -(each.heard or 0))
-    heard.sort(key=lambda each: -(each.presence or 0))
-    return [*heard, *unheard[: max(0, FINALISTS - len(heard))]][:count]
+    if not any(each.by_text for each in heard):
+        of_text = [each for each in by_heard if each.by_text][:FINALISTS]
+        return [*of_text, *(each for each in candidates if not each.by_text)][:count]
+    rest = sorted(heard[1:], key=lambda each: -(each.presence or 0))
+    more = [each for each in by_heard if each not in heard]
+    return [heard[0], *rest, *more[: max(0, FINALISTS - len(heard))]][:count]
+
+
+def _still_drawing(candidates: Sequence[Candidate], ways: Sequence[str]) -> list[Candidate]:
+    """The better half of the ways that drew, the one to be trusted most among them whatever a round says of it.
+
+    Args:
+        candidates: the best first.
+        ways: that drew, in the order of ``_worth_drawing``.
+    """
+    drew = [each for each in candidates if each.way in ways]
+    first = next(each for each in drew if each.way == ways[0])
+    others = [each for each in drew if each is not first]
+    return [first, *others[: max(FINALISTS, ceil(len(drew) / 2)) - 1]]
 
 
 def _how_many(settings: TuneSettings, prompts: int) -> int:
@@ -292,70 +311,49 @@ def _how_many(settings: TuneSettings, prompts: int) -> int:
     )
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """One score between its two ends: the model that has none of it, and the one that has all."""
-
-    score: str
-    none: float
-    whole: float
-
-    def share(self, value: float) -> float:
-        return (value - self.none) / (self.whole - self.none)
-
-    @property
-    def empty(self) -> bool:
-        """Whether the ends are one, so that there is nothing to have."""
-        return self.whole - self.none < LEAST * max(abs(self.whole), abs(self.none), 1e-12)
+def _nothing_to_tune(measured_by: Scales) -> str:
+    context, _ = measured_by
+    if not context.empty:
+        return ""
+    return (
+        "The personalised model keeps its context as the base model does "
+        f"({context.score.title} {context.written(PERSONALISED.name)} and {context.written(BASE.name)}): "
+        "there is nothing to tune."
+    )
 
 
-def _scales(comparisons: Sequence[Comparison]) -> tuple[_Scale, _Scale]:
-    """Of context and of likeness."""
-    scores = comparisons[0].scores
-    found = []
-    for question, none, whole in (("context", PERSONALISED, BASE), ("likeness", BASE, PERSONALISED)):
-        score = first_that_answers(question, scores)  # type: ignore[arg-type]
-        if score is None:
-            raise PipelineError(
-                f"tune(): nothing measures the {question} of a picture. Give photos of the subject and a "
-                "CLIP that scores pictures."
-            )
-        low, high = (_mean(arm.name, score.name, comparisons) for arm in (none, whole))
-        found.append(_Scale(score.name, low, high))
-    context, likeness = found
-    if likeness.empty:
-        raise PipelineError(
-            "tune(): the photos are no more like the concept's pictures than like the base model's, so the "
-            "likeness cannot be measured. Give photos of the subject that the model was taught."
-        )
-    return context, likeness
-
-
-def _nothing_to_tune(scales: tuple[_Scale, _Scale]) -> str:
-    context, _ = scales
-    if context.empty:
-        return "The personalised model keeps its context as the base model does: there is nothing to tune."
-    return ""
-
-
-def _mean(arm: str, score: str, comparisons: Sequence[Comparison]) -> float:
-    return fmean(float(r.scores[score]) for each in comparisons for r in each.of(arm))
-
-
-def _measured(
-    candidate: Candidate, scales: tuple[_Scale, _Scale], comparisons: Sequence[Comparison]
-) -> Candidate:
+def _measured(candidate: Candidate, measured_by: Scales) -> Candidate:
     name = candidate.arm.name
-    count = sum(len(each.of(name)) for each in comparisons)
-    if not count or scales[0].empty:
+    context, likeness = measured_by
+    count = sum(len(each.of(name)) for each in context.comparisons)
+    if not count or context.empty:
         return replace(candidate, pictures=count)
-    context, likeness = (scale.share(_mean(name, scale.score, comparisons)) for scale in scales)
-    return replace(candidate, pictures=count, context=context, likeness=likeness)
+    return replace(candidate, pictures=count, context=context.share(name), likeness=likeness.share(name))
 
 
-def _rank(candidate: Candidate, keep: Keep) -> tuple[Any, ...]:
-    """By how far it came, and there by the wish."""
-    if candidate.context is None or candidate.likeness is None:
-        return (candidate.pictures, False, candidate.heard or 0.0)
-    pair = (candidate.context, candidate.likeness)
-    return (candidate.pictures, keep.met(*pair), keep.value(*pair))
+def _ranked(candidates: Sequence[Candidate], measured_by: Scales, keep: Keep) -> list[Candidate]:
+    """Those that drew most first, and among these the ones that grant the wish, by its value.
+
+    What is close to the best stands at the head, in the order of ``candidates``, which is the family's.
+    """
+
+    def value(each: Candidate) -> float:
+        return keep.value(each.context or 0.0, each.likeness or 0.0)
+
+    def met(each: Candidate) -> bool:
+        return keep.met(each.context or 0.0, each.likeness or 0.0)
+
+    measured = [each for each in candidates if each.context is not None]
+    if not measured:
+        return sorted(candidates, key=lambda each: (-each.pictures, -(each.heard or 0.0)))
+    best = max(measured, key=lambda each: (each.pictures, met(each), value(each)))
+    beside = [each for each in measured if (each.pictures, met(each)) == (best.pictures, met(best))]
+    near = {each.way for each in beside if close(each.arm.name, best.arm.name, measured_by, keep.value)}
+
+    def place(each: Candidate) -> tuple[Any, ...]:
+        if each.context is None:
+            return (0, True, True, -(each.heard or 0.0))
+        is_near = each.way in near
+        return (-each.pictures, not met(each), not is_near, 0.0 if is_near else -value(each))
+
+    return [replace(each, close=each.way in near) for each in sorted(candidates, key=place)]
