@@ -23,7 +23,7 @@ TREE = """
 @layout(
     "customconcept101",
     published="Its authors publish it: git clone https://github.com/adobe-research/custom-diffusion, and "
-    "unpack benchmark_dataset.zip of huggingface.co/datasets/nupurkmr9/custom-diffusion in its customconcept101.",
+    "unpack benchmark_dataset.zip of huggingface.co/datasets/nupurkmr9/custom-diffusion in customconcept101.",
     tree=TREE,
     recognises=lambda folder: (folder / LIST).is_file(),
 )
