@@ -52,4 +52,4 @@ def test_the_prompt_decides_on_context_and_the_concept_on_identity():
 
 def test_every_score_is_declared(scorer):
     scores = clip_measure(scorer, "cat", IMAGES)(IMAGES, PROMPTS)[0]
-    assert {*scores, "context_kept", "identity_kept"} == set(SCORES)
+    assert {*scores, "context_kept", "identity_kept"} <= set(SCORES)

@@ -29,7 +29,8 @@ from .suites import Suite, SuiteConcept, SuitePrompt
 __all__ = ["Progress", "Run"]
 
 KIND = "uncollapse evaluation"
-RUN, ROWS, DRAWS, SCORES, REFERENCES = "run.json", "plan.jsonl", "draws", "scores", "references"
+RUN, ROWS = "run.json", "plan.jsonl"
+DRAWS, FEATURES, SCORES, REFERENCES = "draws", "features", "scores", "references"
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ class Run:
         (engine or Local()).map(self.todo, partial(Drawer, self.plan, self.folder, device), keep)
         return self.progress
 
-    @cached_property
+    @property
     def scores(self) -> dict[str, list[dict[str, Any]]]:
         """The figures, by the score's whole identity."""
         found: dict[str, list[dict[str, Any]]] = {}
