@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check_writable",
     "plain",
+    "png",
     "save_json",
     "save_png",
     "save_safetensors",
@@ -173,17 +174,24 @@ def _in_order(made: bytes) -> bytes:
 
 
 def save_png(image: Image, path: Path, settings: dict[str, Any]) -> Path:
-    """Save ``image`` with its ``settings`` as JSON in the PNG's text field ``uncollapse``.
+    """Save ``image`` as ``png`` has it."""
+    data = png(image, settings)
+    return write_atomically(path, lambda scratch: scratch.write_bytes(data))
+
+
+def png(image: Image, settings: dict[str, Any]) -> bytes:
+    """``image`` as a PNG file, with its ``settings`` as JSON in the text field ``uncollapse``.
 
     Where they hold a prompt, ``parameters`` says what A1111 and those who read its pictures understand of it.
     """
     from PIL.PngImagePlugin import PngInfo
 
-    text = PngInfo()
+    text, made = PngInfo(), io.BytesIO()
     text.add_itxt("uncollapse", json.dumps(plain(settings), ensure_ascii=False))
     if settings.get("prompt"):
         text.add_itxt("parameters", _parameters(settings, image.size))
-    return write_atomically(path, lambda scratch: image.save(scratch, format="PNG", pnginfo=text))
+    image.save(made, format="PNG", pnginfo=text)
+    return made.getvalue()
 
 
 def _parameters(settings: Mapping[str, Any], size: tuple[int, int]) -> str:

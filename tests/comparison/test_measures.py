@@ -6,8 +6,7 @@ from toys.clip import make_clip
 from toys.miniature import FakePrompt, Reading
 from toys.pictures import SIZE, picture
 from uncollapse.comparison import clip_measure, judge_measure
-from uncollapse.metrics import SCORES, ClipScorer, clip_i, clip_t
-from uncollapse.metrics.clip import ClipPreprocessing
+from uncollapse.metrics import SCORES, ClipScorer, Preprocessing, clip_i, clip_t
 
 PROMPTS = [
     FakePrompt("a photo of {} in the snow", "in the snow"),
@@ -18,7 +17,7 @@ IMAGES = [picture("red"), picture("blue")]
 
 @pytest.fixture
 def scorer():
-    return ClipScorer(*make_clip(), ClipPreprocessing(size=SIZE))
+    return ClipScorer(*make_clip(), Preprocessing(SIZE, SIZE))
 
 
 def test_the_three_texts_and_the_photos(scorer):
@@ -53,4 +52,4 @@ def test_the_prompt_decides_on_context_and_the_concept_on_identity():
 
 def test_every_score_is_declared(scorer):
     scores = clip_measure(scorer, "cat", IMAGES)(IMAGES, PROMPTS)[0]
-    assert {*scores, "context_kept", "identity_kept"} == set(SCORES)
+    assert {*scores, "context_kept", "identity_kept"} <= set(SCORES)

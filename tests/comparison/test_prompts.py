@@ -20,6 +20,8 @@ def test_a_typed_prompt_becomes_a_template_and_its_context():
         ("The picture of a {} on the beach.", "on the beach."),
         ("{} on the beach", "on the beach"),
         ("a red hat near {}", "a red hat near"),
+        ("a red hat near a {}", "a red hat near"),
+        ("a {} in the jungle", "in the jungle"),
         ("a dark photo of {} at night", "a dark photo of at night"),
         ("{} and {} in the snow", "and in the snow"),
         ("a photo of {}", "a photo of"),

@@ -35,8 +35,7 @@ from uncollapse.diagnosis.text_curves import adjusted, reading
 from uncollapse.diagnosis.training import diagnose_trajectory
 from uncollapse.diagnosis.training_plots import filmstrip, picture_rows
 from uncollapse.diagnosis.training_report import save_training
-from uncollapse.metrics import SCORES, ClipScorer, share
-from uncollapse.metrics.clip import ClipPreprocessing
+from uncollapse.metrics import SCORES, ClipScorer, Preprocessing, share
 from uncollapse.metrics.sets.bootstrap import mean_interval
 from uncollapse.models.generation import GenerationSettings, generate
 from uncollapse.output import save_png
@@ -47,7 +46,7 @@ TWO_STEPS = GenerationSettings(num_inference_steps=2)
 
 @pytest.fixture
 def settings():
-    measure = clip_measure(ClipScorer(*make_clip(), ClipPreprocessing(size=SIZE)), "cat", [picture("purple")])
+    measure = clip_measure(ClipScorer(*make_clip(), Preprocessing(SIZE, SIZE)), "cat", [picture("purple")])
     sources = dict.fromkeys(SCORES, "a toy CLIP")
     return PictureSettings(PROMPTS, (0, 1), TWO_STEPS, [measure], [picture("purple")], sources)
 

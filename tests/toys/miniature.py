@@ -15,8 +15,7 @@ from toys.clip import make_clip
 from toys.diagnoses import CONTEXTS
 from toys.pictures import SIZE, picture
 from toys.pipelines import add_lora, make_pipeline, save_lora
-from uncollapse.metrics import ClipScorer
-from uncollapse.metrics.clip import ClipPreprocessing
+from uncollapse.metrics import ClipScorer, Preprocessing
 from uncollapse.miniature import Miniature
 from uncollapse.models.generation import GenerationSettings
 
@@ -66,7 +65,7 @@ class ToyMiniature(Miniature):
         return make_pipeline()
 
     def scorer(self):
-        return ClipScorer(*make_clip(), ClipPreprocessing(size=SIZE))
+        return ClipScorer(*make_clip(), Preprocessing(SIZE, SIZE))
 
     def judge(self):
         def read(images):

@@ -4,7 +4,7 @@ The context is what S_T^p compares a picture with: the prompt without the concep
 of" before it, which says nothing of what is around it. Here, and nowhere else, it is taken from a prompt.
 
     "a photo of {} in the snow"    "in the snow"
-    "a red hat near {}"            "a red hat near"
+    "a red hat near a {}"          "a red hat near"
     "a painting of {}"             "a painting of"        a style is a context too
     "a photo of {}"                "a photo of"           there is no other
 
@@ -24,6 +24,7 @@ __all__ = ["ContextPrompt", "UserPrompt"]
 LEAD = re.compile(
     r"\s*(an?|the)?\s*(photo|photograph|picture|image)\s+of(\s+(an?|the|one|my))?\s*", re.IGNORECASE
 )
+ARTICLE = re.compile(r"\b(an?|the)\s+$", re.IGNORECASE)  # of the subject, so it goes with it
 
 
 class ContextPrompt(Protocol):
@@ -58,5 +59,6 @@ class UserPrompt:
     def context(self) -> str:
         """The words around the gap, but for the lead-in of a photo."""
         before, _, after = self.template.partition("{}")
+        before = ARTICLE.sub("", before)
         said = ("" if LEAD.fullmatch(before) else f"{before} ") + after.replace("{}", " ")
         return " ".join(said.split()).lstrip(",;:. ") or " ".join(before.split())

@@ -1,8 +1,50 @@
 """Evaluation: many concepts, methods and arms, drawn, scored and told apart with intervals over concepts.
 
+suites    what is asked of a method: concepts with photos and prompts
+methods   how the concepts were taught
+plan      every picture that is wanted, as a job with a name
+run       the folder of a plan, and what has become of it
+drawing   the worker that draws
+profiles  the scores of publications, as data
+features  what models of vision see, computed once
+scoring   the figures
+engines   who does the work
+store     how files come into the folder, whole
+digests   names that follow from content
 cells     a figure of one picture, which statistics and reports are made of
 """
 
 from .cells import Cell
+from .engines import Engine, Local, Shard
+from .methods import Base, Method, bundled_methods, read_methods
+from .plan import Batch, Job, Plan, Row, arm_called, plan
+from .profiles import PROFILES, Encoder, Profile, ProfileScore, profile_called
+from .run import Progress, Run
+from .scoring import Ceiling, Scored, score
 
-__all__ = ["Cell"]
+__all__ = [
+    "PROFILES",
+    "Base",
+    "Batch",
+    "Ceiling",
+    "Cell",
+    "Encoder",
+    "Engine",
+    "Job",
+    "Local",
+    "Method",
+    "Plan",
+    "Profile",
+    "ProfileScore",
+    "Progress",
+    "Row",
+    "Run",
+    "Scored",
+    "Shard",
+    "arm_called",
+    "bundled_methods",
+    "plan",
+    "profile_called",
+    "read_methods",
+    "score",
+]

@@ -10,9 +10,7 @@ class word ("a photo of cat in the snow"). The formulas stand apart from the mod
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +19,13 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from ..errors import FileFormatError
+from .preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from PIL.Image import Image
 
-__all__ = ["ClipPreprocessing", "ClipScorer", "clip_i", "clip_t"]
+__all__ = ["ClipScorer", "clip_i", "clip_t"]
 
 
 def clip_t(
@@ -84,7 +83,7 @@ class ClipScorer:
             return cls(
                 CLIPModel.from_pretrained(model),
                 AutoTokenizer.from_pretrained(model),
-                ClipPreprocessing.from_pretrained(model),
+                Preprocessing.from_pretrained(model),
             )
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).strip().split("\n")[0]
@@ -117,38 +116,3 @@ class ClipScorer:
 def _projected(features: Any) -> Tensor:
     """transformers 5 wraps the projection in an output object; earlier versions return the tensor."""
     return features if isinstance(features, Tensor) else features.pooler_output
-
-
-@dataclass(frozen=True)
-class ClipPreprocessing:
-    """Resize the short side, crop the centre, normalise: CLIP's recipe, in Pillow and torch alone.
-
-    (transformers' own processor needs torchvision.) Defaults are OpenAI CLIP's published values.
-    """
-
-    size: int = 224
-    mean: tuple[float, ...] = (0.48145466, 0.4578275, 0.40821073)
-    std: tuple[float, ...] = (0.26862954, 0.26130258, 0.27577711)
-
-    @classmethod
-    def from_pretrained(cls, model: str | Path) -> ClipPreprocessing:
-        """Read ``preprocessor_config.json`` from a folder or a hub id."""
-        from transformers.utils import cached_file
-
-        config = json.loads(Path(cached_file(model, "preprocessor_config.json")).read_text())
-        crop = config.get("crop_size") or config["size"]
-        size = crop if isinstance(crop, int) else crop.get("height") or crop["shortest_edge"]
-        return cls(size, tuple(config["image_mean"]), tuple(config["image_std"]))
-
-    def __call__(self, images: Sequence[Image]) -> Float[Tensor, "images 3 {self.size} {self.size}"]:
-        pixels = torch.stack([self._square(image) for image in images])
-        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
-        return (pixels - mean) / std
-
-    def _square(self, image: Image) -> Float[Tensor, "3 {self.size} {self.size}"]:
-        import numpy as np
-        from PIL import ImageOps
-        from PIL.Image import Resampling
-
-        square = ImageOps.fit(image.convert("RGB"), (self.size, self.size), Resampling.BICUBIC)
-        return torch.from_numpy(np.array(square)).permute(2, 0, 1).float() / 255

@@ -188,3 +188,15 @@ declare(
         note=CLIP_NOTE,
     )
 )
+declare(
+    Score(
+        "dino_i",
+        "DINO-I photos",
+        COSINE,
+        answers="likeness",
+        foot="DINO-I likeness",
+        told="a DINO-I likeness of {}",
+        note="DINO scores are cosines × 100.",
+    )
+)
+declare(Score("siglip_t", "SigLIP text", "probability × 100", answers="prompt", on_sheet=False))
