@@ -2,7 +2,9 @@
 
 cells        a figure of one picture, which statistics and reports are made of
 identities   what is known of a score by its identity
+cell_files   cells in files
 statistics   what such figures say, and how surely
+report       the same as a page with all pictures, and as tables
 """
 
 from .cells import Cell

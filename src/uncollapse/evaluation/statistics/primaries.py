@@ -63,8 +63,13 @@ class Claim:
         return self.adjusted <= LEVEL
 
 
-def claims(sheets: Iterable[Sheet], primaries: Sequence[Primary], baseline: str) -> list[Claim]:
+def claims(
+    sheets: Iterable[Sheet], primaries: Sequence[Primary], baseline: str, besides: Sequence[str] = ()
+) -> list[Claim]:
     """A claim for each primary, method and arm but the baseline, their p adjusted together.
+
+    Args:
+        besides: arms that are there to be looked at, and that nothing is claimed of.
 
     Raises: EvaluationError, where a method has no such baseline.
     """
@@ -74,7 +79,7 @@ def claims(sheets: Iterable[Sheet], primaries: Sequence[Primary], baseline: str)
         for sheet in sheets
         if sheet.score == primary.score
         for arm in sheet.figures
-        if arm != baseline
+        if arm not in (baseline, *besides)
     ]
     alone = [_p(primary, each) for _, primary, each in found]
     return [
