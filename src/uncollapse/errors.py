@@ -9,6 +9,7 @@
     ├── FileFormatError      a file that is missing, damaged, or of another layout
     │   └── ForeignFileError a whole file of something else: no embedding, or one of another model
     ├── TrainingError        settings or photos that cannot be trained with, or a training that diverged
+    ├── EvaluationError      figures that cannot be told apart or averaged, or answers that cannot be had
     └── OutputError          a place that cannot be written to
 
     UncollapseWarning        nothing is wrong, but something was probably not meant
@@ -32,6 +33,7 @@ __all__ = [
     "AdjustmentError",
     "AnchorError",
     "EmbeddingError",
+    "EvaluationError",
     "FileFormatError",
     "ForeignFileError",
     "OutputError",
@@ -111,6 +113,10 @@ class ForeignFileError(FileFormatError):
 
 class TrainingError(UncollapseError):
     """The training cannot start, or cannot go on."""
+
+
+class EvaluationError(UncollapseError):
+    """The figures cannot be averaged or told apart, or the answers cannot be had."""
 
 
 class OutputError(UncollapseError):

@@ -1,17 +1,21 @@
 """Evaluation: many concepts, methods and arms, drawn, scored and told apart with intervals over concepts.
 
-suites    what is asked of a method: concepts with photos and prompts
-methods   how the concepts were taught
-plan      every picture that is wanted, as a job with a name
-run       the folder of a plan, and what has become of it
-drawing   the worker that draws
-profiles  the scores of publications, as data
-features  what models of vision see, computed once
-scoring   the figures
-engines   who does the work
-store     how files come into the folder, whole
-digests   names that follow from content
-cells     a figure of one picture, which statistics and reports are made of
+suites       what is asked of a method: concepts with photos and prompts
+methods      how the concepts were taught
+plan         every picture that is wanted, as a job with a name
+run          the folder of a plan, and what has become of it
+drawing      the worker that draws
+profiles     the scores of publications, as data
+features     what models of vision see, computed once
+scoring      the figures
+engines      who does the work
+store        how files come into the folder, whole
+digests      names that follow from content
+cells        a figure of one picture, which statistics and reports are made of
+identities   what is known of a score by its identity
+cell_files   cells in files
+statistics   what such figures say, and how surely
+report       the same as a page with all pictures, and as tables
 """
 
 from .cells import Cell

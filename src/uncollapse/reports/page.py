@@ -1,8 +1,8 @@
 """The page that every report is: one HTML file that loads nothing from outside.
 
 Its parts stand in this order, and those that were not given are left out: title, finding, lead, notes, a
-picture, figures, tables, settings, what to run next. It is read on a telephone too: a table becomes a card a
-row, and a figure fills the screen when it is tapped.
+picture, figures, tables, sections, settings, what to run next. It is read on a telephone too: a table becomes
+a card a row, and a figure fills the screen when it is tapped.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .figures import Plot
 from .table import Table
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
     from PIL.Image import Image
 
 __all__ = ["Drawing", "Finding", "NextStep", "as_drawing", "data_uri", "drawings", "rendered", "save_image"]
@@ -87,6 +88,7 @@ def rendered(
     picture: Drawing | None = None,
     figures: Sequence[Drawing] = (),
     tables: Sequence[Table] = (),
+    sections: Sequence[Markup] = (),
     settings: Mapping[str, object] | None = None,
     then: NextStep | None = None,
     manual: str = "",
@@ -101,6 +103,7 @@ def rendered(
         picture: that says it all at a glance, above the figures.
         figures: two abreast where there is room.
         tables: one below the other.
+        sections: whatever else there is, as markup.
         settings: name by name; those that are None are left out.
         then: what to run next.
         manual: where the figures are explained.
@@ -121,6 +124,7 @@ def rendered(
         figures=[each for each in figures if not each.aside],
         asides=[each for each in figures if each.aside],
         tables=tables,
+        sections=sections,
         settings=given,
         then=then,
         manual=manual,

@@ -149,6 +149,7 @@ def number(value: float, decimals: int | None = None) -> str:
 
 
 def with_interval(interval: Interval, decimals: int | None = None) -> str:
-    """A figure with its interval, where it has one."""
+    """A figure with its interval, where it has one; from below zero it goes "to", as "–" is a minus too."""
     value, low, high = (number(each, decimals) for each in (interval.value, interval.low, interval.high))
-    return f"{value} [{low}–{high}]" if math.isfinite(interval.low) else value
+    to = " to " if interval.low < 0 else "–"
+    return f"{value} [{low}{to}{high}]" if math.isfinite(interval.low) else value
