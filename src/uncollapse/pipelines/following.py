@@ -24,7 +24,7 @@ from .encoded import Encoded, bits_of
 from .encoder_calls import EncoderCall, EncoderCalls, replay
 from .pairing import Pairing, TokenGroup, pair, same_text
 
-__all__ = ["by_ids"]
+__all__ = ["by_ids", "followed", "groups_of"]
 
 MISSING = (LookupError, AttributeError, TypeError, UnboundLocalError, StopIteration)
 """What a pipeline meets that looks for what its hook has noted, where the encoder did not run; or that asks
@@ -70,7 +70,7 @@ def by_ids(
             name: [_with_others(*at) for at in zip(calls, anchor[name], pairings[name], strict=True)]
             for name, calls in prompt.items()
         }
-    groups = _groups(pairing for of in pairings.values() for rows in of for pairing in rows if pairing)
+    groups = groups_of(pairing for of in pairings.values() for rows in of for pairing in rows if pairing)
 
     def rerun(answer: Callable[[EncoderCall, EncoderCall, Pairings], Any]) -> Any:
         outputs = {
@@ -83,15 +83,35 @@ def by_ids(
         if others:
             result = rerun(lambda call, *_: call.output)
         partners = rerun(_partners)
-        follow = [walk(_differs, result, rerun(functools.partial(_negated, group))) for group in groups]
+        encoded = followed(result, partners, groups, lambda group: rerun(functools.partial(_negated, group)))
     except MISSING:
         # This very step has just encoded the prompt, so what it lacks now is an encoder's insides, which it
         # reads by a hook of its own.
         return None
+    return encoded if encoded.changes or not groups else None
+
+
+def followed(
+    result: Any, partners: Any, groups: Sequence[TokenGroup], negated: Callable[[TokenGroup], Any]
+) -> Encoded:
+    """What of a result follows which group of tokens.
+
+    Args:
+        result: what encoding returned.
+        partners: the same, the encoders answering with each token's partner.
+        groups: what tokens belong to, from ``groups_of``.
+        negated: the same as ``result``, the vectors of one group's tokens negated.
+    """
+    follow = [walk(_differs, result, negated(group)) for group in groups]
     roles = walk(functools.partial(_roles, groups), result, *follow)
     owners = walk(functools.partial(_owners, groups), result, *follow)
-    encoded = Encoded(result, walk(_where_owned, result, partners, owners), roles, owners)
-    return encoded if encoded.changes or not groups else None
+    return Encoded(result, walk(_where_owned, result, partners, owners), roles, owners)
+
+
+def groups_of(pairings: Iterable[Pairing]) -> list[TokenGroup]:
+    """Those that any token belongs to, and those of pooled vectors."""
+    found = {group for pairing in pairings for group in (*pairing.groups, *pairing.pooled.groups)}
+    return sorted(group for group in found if group)
 
 
 def _matching(prompt: EncoderCalls, anchor: EncoderCalls) -> bool:
@@ -112,12 +132,6 @@ def _pairings(
         None if same_text(one, two) else pair(pipe, concepts, one, two, texts)
         for one, two in zip(prompt.ids, anchor.ids, strict=True)
     ]
-
-
-def _groups(pairings: Iterable[Pairing]) -> list[TokenGroup]:
-    """Those that any token belongs to, and those of pooled vectors."""
-    found = {group for pairing in pairings for group in (*pairing.groups, *pairing.pooled.groups)}
-    return sorted(group for group in found if group)
 
 
 def _with_others(prompt: EncoderCall, anchor: EncoderCall, pairings: Pairings) -> EncoderCall:

@@ -29,7 +29,7 @@ from .pairing import to_twin
 from .resemblance import by_resemblance
 from .schedule import Schedule
 
-__all__ = ["AdjustedEncode"]
+__all__ = ["AdjustedEncode", "warn_if_doubled"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class AdjustedEncode:
         if not concepts:
             return self._without_concept(encode, bound)
         for text in strings:
-            _warn_if_doubled(concepts, text)
+            warn_if_doubled(concepts, text)
         encoded = self._encoded(encode, bound, concepts, strings)
         if not encoded.changes:
             _warn_if_cut_off(strings)
@@ -100,7 +100,7 @@ class AdjustedEncode:
         return encoded
 
 
-def _warn_if_doubled(concepts: Sequence[Concept], text: str) -> None:
+def warn_if_doubled(concepts: Sequence[Concept], text: str) -> None:
     twin = to_twin(concepts, text)
     for concept in concepts:
         noun = concept.anchor.split()[-1]
