@@ -58,6 +58,8 @@ def substitute(text: str, pairs: Sequence[tuple[str, str]]) -> Substitution:
     >>> substitute("sks cat near a cat", [("sks cat", "dog")]).new_text
     'dog near a cat'
     """
+    if not pairs:
+        return Substitution(text, text)
     order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]))
     pattern = re.compile("|".join(f"({_pattern(pairs[i][0])})" for i in order), re.IGNORECASE)
     new_text, end = "", 0

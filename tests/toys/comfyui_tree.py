@@ -39,7 +39,6 @@ def import_comfy() -> None:
         from comfy.cli_args import args
 
         args.cpu, args.fp32_text_enc = True, True
-        import comfy.sd
 
 
 class _Stub(types.ModuleType):
@@ -64,7 +63,9 @@ def tokenizer(pad: str = "<|endoftext|>"):
 
 
 def t5_tokenizer():
-    return transformers.T5TokenizerFast.from_pretrained(Path(TREE) / "comfy" / "text_encoders" / "t5_tokenizer")
+    return transformers.T5TokenizerFast.from_pretrained(
+        Path(TREE) / "comfy" / "text_encoders" / "t5_tokenizer"
+    )
 
 
 def clip_model(name: str, seed: int = 0, projected: bool = False):
@@ -141,7 +142,9 @@ def _config(model) -> dict:
 def _load(into, model) -> None:
     state = model.state_dict()
     if any(key.startswith(("embeddings.", "encoder.layers.")) for key in state):  # transformers 5
-        state = {key if key.startswith("text_projection") else f"text_model.{key}": x for key, x in state.items()}
+        state = {
+            key if key.startswith("text_projection") else f"text_model.{key}": x for key, x in state.items()
+        }
     missing = {key for key in into.state_dict() if key not in state} - {"text_projection.weight"}
     assert not missing, missing
     into.load_state_dict(state, strict=False)

@@ -24,7 +24,7 @@ from ..pipelines.encoded import Encoded
 from ..pipelines.following import followed, groups_of
 from ..pipelines.pairing import Pairing, TokenGroup
 from ..placeholders import mentions, substitute
-from .encoders import Call, Calls, Rows, answering, negated, partners, recording, table_of, text_encoders
+from .encoders import Call, Rows, answering, negated, partners, recording, table_of, text_encoders
 from .words import Spelling, Tokenise, item_of, pair, spelling_of
 
 __all__ = ["base_of", "check_finite", "encoded", "is_learned", "level_of", "mentioned", "tokeniser_of"]
@@ -61,15 +61,14 @@ def encoded(clip: Any, base: Any, text: str, concepts: Sequence[Concept]) -> Enc
     tokenise, retokenise = tokeniser_of(clip), tokeniser_of(base)
     learned = [concept for concept in concepts if level_of(clip, concept) == "token"]
     others = [concept for concept in concepts if concept not in learned]
+    if not others:
+        with recording(clip, _exchanged(clip, tokenise, text, learned)):
+            return _unmoved(_run(clip, text))
     found = substitute(text, [(concept.placeholder, concept.anchor) for concept in others])
-    calls_of_twin: Calls = {}
-    if others:
-        with recording(base, _exchanged(base, retokenise, found.new_text, learned)) as calls_of_twin:
-            _run(base, found.new_text)
+    with recording(base, _exchanged(base, retokenise, found.new_text, learned)) as calls_of_twin:
+        _run(base, found.new_text)
     with recording(clip, _exchanged(clip, tokenise, text, learned)) as calls:
         result = _run(clip, text)
-    if not others:
-        return _unmoved(result)
     if calls.keys() != calls_of_twin.keys():
         raise PipelineError(
             f"TEA: the prompt is encoded by {', '.join(calls)} and the anchor by {', '.join(calls_of_twin)}. "
