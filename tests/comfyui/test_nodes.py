@@ -22,6 +22,7 @@ SAVED = {  # what workflows hold, which may grow and never change
     "UncollapseAdjustConditioning": "conditioning anchor_conditioning clip concept text",
     "UncollapseInspect": "clip embedding",
     "UncollapseBake": "clip embedding concept name overwrite",
+    "UncollapseMiniature": "concept strength_model strength_clip",
 }
 
 

@@ -220,7 +220,18 @@ class NodeOutput:
 def _node_api():
     io = types.SimpleNamespace()
     kind = types.SimpleNamespace(Input=Said, Output=Said)
-    for name in ("Boolean", "Clip", "Combo", "Conditioning", "Float", "Image", "Int", "String"):
+    for name in (
+        "Boolean",
+        "Clip",
+        "Combo",
+        "Conditioning",
+        "Float",
+        "Image",
+        "Int",
+        "Model",
+        "String",
+        "Vae",
+    ):
         setattr(io, name, kind)
     io.Custom = lambda _: kind
     io.Schema, io.NodeOutput = Said, NodeOutput

@@ -28,9 +28,10 @@ def import_comfy() -> None:
     """Make ``comfy`` importable: on the CPU, in float32, without torchvision where there is none."""
     if "comfy" in sys.modules:
         return
+    import diffusers  # noqa: F401
     from transformers.utils import import_utils
 
-    import_utils.is_torchvision_available()  # asked before there is a stub, and remembered
+    import_utils.is_torchvision_available()  # both ask before there is a stub, and remember
     for name in ("torchvision", "torchvision.transforms", "torchaudio", "torchaudio.transforms"):
         sys.modules.setdefault(name, _Stub(name))
     sys.path.append(str(Path(TREE)))

@@ -9,8 +9,9 @@
     words        which token of a prompt goes with which of its twin
     encoders     what the encoders within a CLIP are given and return, and having them answer otherwise
     vocabularies their token tables and tokenizers
+    miniature    the bundled miniature as ComfyUI's model, to try them with
 
-ComfyUI is imported inside functions alone, diffusers and transformers nowhere, so that any of it can be
+ComfyUI is imported inside functions alone, diffusers in the miniature alone, so that all of it can be
 imported and tested without them. What is called a *clip* here is ComfyUI's ``comfy.sd.CLIP``: a tokenizer
 and one or more text encoders, CLIP or not.
 """

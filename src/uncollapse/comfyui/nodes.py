@@ -24,6 +24,7 @@ from ..vocabulary import inspect
 from .encoding import base_of, check_finite, encoded, is_learned, level_of, mentioned
 from .finished import finished
 from .folders import EMBEDDINGS, PRESETS, fingerprint, found, listed, target
+from .miniature import concept_names, load
 from .reports import adjusted_as, moved, picture, plain, show, warned
 from .vocabularies import vocabularies_of_clip
 
@@ -552,6 +553,31 @@ def _reported(node: Any, lines: Sequence[str], result: Any) -> Any:
     return _io().NodeOutput(result, report, ui={"text": (report,)})
 
 
+class TEAMiniature:
+    """The bundled model, to try the others with."""
+
+    @classmethod
+    def define_schema(cls) -> Any:
+        io = _io()
+        return io.Schema(
+            node_id="UncollapseMiniature",
+            display_name="TEA Miniature",
+            category=CATEGORY,
+            description="A small text-to-image model of a toy world, bundled with uncollapse, and a LoRA of "
+            "one individual in it (sks dog). Latents of 128 × 128, scheduler sgm_uniform, 20 steps, CFG 4.",
+            inputs=[
+                io.Combo.Input("concept", options=concept_names()),
+                io.Float.Input("strength_model", default=1, min=0, max=2, step=0.05),
+                io.Float.Input("strength_clip", default=1, min=0, max=2, step=0.05),
+            ],
+            outputs=[io.Model.Output(), io.Clip.Output(), io.Vae.Output()],
+        )
+
+    @classmethod
+    def execute(cls, concept: str, strength_model: float, strength_clip: float) -> Any:
+        return _io().NodeOutput(*load(concept, strength_model, strength_clip))
+
+
 NODES: tuple[type, ...] = (
     TEAConcept,
     TEAConceptByRole,
@@ -562,4 +588,5 @@ NODES: tuple[type, ...] = (
     TEAAdjustConditioning,
     TEAInspect,
     TEABake,
+    TEAMiniature,
 )
