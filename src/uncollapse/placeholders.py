@@ -49,7 +49,7 @@ def substitute(text: str, pairs: Sequence[tuple[str, str]]) -> Substitution:
 
     A phrase is found whatever its case and spacing, but not inside a longer word: "sks cat" is in
     "Sks  cat's hat" and in "(sks cat)", not in "sks cats". "<t>" is found anywhere but in "<t>_1", which is
-    another token.
+    another token; ComfyUI's "embedding:my-cat" not in "embedding:my-cat-2", which is another file.
 
     Args:
         text: the prompt.
@@ -58,6 +58,8 @@ def substitute(text: str, pairs: Sequence[tuple[str, str]]) -> Substitution:
     >>> substitute("sks cat near a cat", [("sks cat", "dog")]).new_text
     'dog near a cat'
     """
+    if not pairs:
+        return Substitution(text, text)
     order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]))
     pattern = re.compile("|".join(f"({_pattern(pairs[i][0])})" for i in order), re.IGNORECASE)
     new_text, end = "", 0
@@ -90,6 +92,8 @@ def _pattern(phrase: str) -> str:
     words = phrase.split()
     before = f"(?<!{_WORD})" if re.match(_WORD, words[0][0]) else ""
     after = f"(?!{_WORD})" if re.match(_WORD, words[-1][-1]) else r"(?!_\d)"
+    if words[-1].startswith("embedding:"):
+        after = r"(?![^\s,):])"
     return before + r"\s+".join(re.escape(word) for word in words) + after
 
 

@@ -6,7 +6,7 @@ with the rest of their template.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from ..components import Tokenizer
@@ -118,7 +118,7 @@ def locate(
     )
 
 
-def common_start(one: Sequence[int], two: Sequence[int]) -> int:
+def common_start(one: Sequence[Hashable], two: Sequence[Hashable]) -> int:
     """How many items two sequences begin with in common."""
     differ = (i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b)
     return next(differ, min(len(one), len(two)))

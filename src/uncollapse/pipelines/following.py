@@ -25,7 +25,7 @@ from .encoded import Encoded, bits_of
 from .encoder_calls import EncoderCall, EncoderCalls, axes_of, replay
 from .pairing import Pairing, TokenGroup, pair, same_text
 
-__all__ = ["by_ids"]
+__all__ = ["by_ids", "followed", "groups_of"]
 
 MISSING = (LookupError, AttributeError, TypeError, UnboundLocalError, StopIteration)
 """What a pipeline meets that looks for what its hook has noted, where the encoder did not run; or that asks
@@ -79,7 +79,7 @@ def by_ids(
             name: [_in_place(*at) for at in zip(pairings[name], calls, strict=True)]
             for name, calls in beside.items()
         }
-    groups = _groups(pairing for of in pairings.values() for rows in of for pairing in rows if pairing)
+    groups = groups_of(pairing for of in pairings.values() for rows in of for pairing in rows if pairing)
 
     partners_in = beside or anchor
 
@@ -94,15 +94,35 @@ def by_ids(
         if others:
             result = rerun(lambda call, *_: call.output)
         partners = rerun(_partners)
-        follow = [walk(_differs, result, rerun(functools.partial(_negated, group))) for group in groups]
+        encoded = followed(result, partners, groups, lambda group: rerun(functools.partial(_negated, group)))
     except MISSING:
         # This very step has just encoded the prompt, so what it lacks now is an encoder's insides, which it
         # reads by a hook of its own.
         return None
+    return encoded if encoded.changes or not groups else None
+
+
+def followed(
+    result: Any, partners: Any, groups: Sequence[TokenGroup], negated: Callable[[TokenGroup], Any]
+) -> Encoded:
+    """What of a result follows which group of tokens.
+
+    Args:
+        result: what encoding returned.
+        partners: the same, the encoders answering with each token's partner.
+        groups: what tokens belong to, from ``groups_of``.
+        negated: the same as ``result``, the vectors of one group's tokens negated.
+    """
+    follow = [walk(_differs, result, negated(group)) for group in groups]
     roles = walk(functools.partial(_roles, groups), result, *follow)
     owners = walk(functools.partial(_owners, groups), result, *follow)
-    encoded = Encoded(result, walk(_where_owned, result, partners, owners), roles, owners)
-    return encoded if encoded.changes or not groups else None
+    return Encoded(result, walk(_where_owned, result, partners, owners), roles, owners)
+
+
+def groups_of(pairings: Iterable[Pairing]) -> list[TokenGroup]:
+    """Those that any token belongs to, and those of pooled vectors."""
+    found = {group for pairing in pairings for group in (*pairing.groups, *pairing.pooled.groups)}
+    return sorted(group for group in found if group)
 
 
 def _matching(prompt: EncoderCalls, anchor: EncoderCalls) -> bool:
@@ -133,12 +153,6 @@ def _in_place(pairings: Pairings, beside: EncoderCall) -> Pairings:
         and replace(pairing, partners=tuple(i if i < there else ALONE for i in range(len(pairing.partners))))
         for pairing in pairings
     ]
-
-
-def _groups(pairings: Iterable[Pairing]) -> list[TokenGroup]:
-    """Those that any token belongs to, and those of pooled vectors."""
-    found = {group for pairing in pairings for group in (*pairing.groups, *pairing.pooled.groups)}
-    return sorted(group for group in found if group)
 
 
 def _with_others(prompt: EncoderCall, anchor: EncoderCall, pairings: Pairings) -> EncoderCall:

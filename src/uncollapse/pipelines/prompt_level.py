@@ -31,7 +31,7 @@ from .resemblance import by_resemblance
 from .schedule import Schedule
 from .sources import numbers_of
 
-__all__ = ["AdjustedEncode"]
+__all__ = ["AdjustedEncode", "warn_if_doubled"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class AdjustedEncode:
         if not concepts:
             return self._without_concept(encode, bound)
         for text in strings:
-            _warn_if_doubled(concepts, text)
+            warn_if_doubled(concepts, text)
         encoded = self._encoded(encode, bound, concepts, strings)
         if not encoded.changes:
             _warn_if_cut_off(strings)
@@ -149,7 +149,7 @@ def _text(text: str, _: str) -> str:
     return text
 
 
-def _warn_if_doubled(concepts: Sequence[Concept], text: str) -> None:
+def warn_if_doubled(concepts: Sequence[Concept], text: str) -> None:
     twin = to_twin(concepts, text)
     for concept in concepts:
         noun = concept.anchor.split()[-1]
