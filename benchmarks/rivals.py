@@ -58,6 +58,7 @@ KINDS = (
     "custom diffusion",
 )
 ITEM = ("recipe", "concept", "training", "seed", "ways")  # the fields that name a unit
+TRAINING_SEEDS = (1, 0)
 SETS = ("tried", "beside")  # by tuning, and by nobody but this benchmark
 NEUTRAL = {
     "token": ["tea:alpha=0,beta=none", "lerp:alpha=0"],
@@ -269,14 +270,18 @@ def units(
 def main(
     recipe: Annotated[list[str] | None, typer.Option(help=f"Of {'; '.join(KINDS)}; all by default.")] = None,
     concept: Annotated[list[str] | None, typer.Option(help="By default all six.")] = None,
-    training: Annotated[list[int] | None, typer.Option(help="Seeds of the trainings; 1 and 0.")] = None,
+    training: Annotated[
+        list[int] | None, typer.Option(help="Seeds of the trainings; 1 and 0 by default.")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Pictures of each prompt.")] = 4,
     workers: Annotated[int, typer.Option(help="Units at a time, each with one thread.")] = 2,
     trainings: Annotated[Path, typer.Option(help="Where trainings are kept.")] = TRAININGS,
     work: Annotated[Path, typer.Option(help="Where each unit's records are kept.")] = WORK,
 ) -> None:
     """Train, draw and measure."""
-    todo = list(units(recipe or KINDS, concept or list(MINIATURE.concepts), training or [1, 0], seeds))
+    todo = list(
+        units(recipe or KINDS, concept or list(MINIATURE.concepts), training or TRAINING_SEEDS, seeds)
+    )
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
         jobs = {pool.submit(measured, trainings, work, *unit): unit for unit in todo}

@@ -22,7 +22,7 @@ import numpy as np
 import typer
 from recorder import Recorder, read
 from rich.progress import track
-from rivals import Shares, interval_text
+from shares import Shares, interval_text
 
 from uncollapse.comparison import parse_arm
 from uncollapse.output import save_text
