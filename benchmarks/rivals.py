@@ -8,8 +8,8 @@ Six concepts are taught by each recipe, from two training seeds, by `uncollapse.
 for eight prompts that neither training nor tuning uses: the placeholder first, in the middle or last, beside
 an accessory, a style, a second subject. A picture's noise depends on concept, prompt and seed alone, so that
 all ways and both trainings draw from the same. The judge says whether context and likeness are kept, the
-miniature's CLIP gives its scores. Of each training the ways that tuning tries (``tuning.family``) come first,
-then what else one might do; and the first seed of everything before any second one.
+miniature's CLIP gives its scores. Of each training a few ways come first, then the others that tuning tries
+(``tuning.family``), then what else one might do; and the first seed of everything before any second one.
 
 What must change nothing is tried first on every recipe: neutral settings draw the personalised model's
 pictures to the last bit. A unit of work is one training, one seed and one set of ways. Its records lie in
@@ -59,7 +59,11 @@ KINDS = (
 )
 ITEM = ("recipe", "concept", "training", "seed", "ways")  # the fields that name a unit
 TRAINING_SEEDS = (1, 0)
-SETS = ("tried", "beside")  # by tuning, and by nobody but this benchmark
+SETS = ("leading", "tried", "beside")  # the most telling; the rest of what tuning tries; what it does not
+LEADING = {
+    "token": ["tea:alpha=0.1,beta=1", "tea:alpha=0.2,beta=1", "tea:alpha=0.4,beta=1"],
+    "prompt": ["tea:alpha=0.6,beta=1", "tea:alpha=0/1/1,beta=1", "lora:text=0.25", "lora:denoiser=0.6"],
+}
 NEUTRAL = {
     "token": ["tea:alpha=0,beta=none", "lerp:alpha=0"],
     "prompt": ["tea:alpha=0/0/0", "lerp:alpha=0", "weight:times=1", "switch:until=0"],
@@ -150,11 +154,14 @@ def weights(times: float = 0.7) -> Arm:
 
 
 def ways_of(pipe: Any, concept: Concept, which: str) -> list[str]:
-    """How a training is drawn: what tuning tries, after the model as it is; or what else there is."""
-    if which == "tried":
-        return ["personalised", *family(pipe, concept)]
+    """How a training is drawn: a set of the ways that make sense for it."""
     level, encoders = level_of(pipe, concept), text_encoders(pipe)
     others = [part for name, part in modules(pipe).items() if name not in encoders]
+    tried = family(pipe, concept)
+    if which == "leading":
+        return [PERSONALISED.name, *(way for way in tried if way in LEADING[level])]
+    if which == "tried":
+        return [way for way in tried if way not in LEADING[level]]
     more = []
     if adapters_in(encoders.values()) and adapters_in(others):
         more = WHOLE_LORA

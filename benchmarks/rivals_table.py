@@ -86,7 +86,7 @@ class Kind:
         base = {(key[1], key[3]): found for key, found in lines.records.items() if key[0] == BASE.name}
         self.pictures: list[dict[str, Any]] = []
         for (_, concept, training, seed, which), found in units.items():
-            drawn = found + (base.get((concept, seed), []) if which == "tried" else [])
+            drawn = found + (base.get((concept, seed), []) if which == "leading" else [])
             for record, prompt in product(drawn, range(len(SPOTS))):
                 self.pictures.append(
                     {"concept": concept, "training": training, "seed": seed, "prompt": prompt}
@@ -98,8 +98,8 @@ class Kind:
         self.names = names_of(self.ways)
         self.level = "token" if FIXED["token"] in self.ways else "prompt"
         self.fixed = FIXED[self.level]
-        self.tried = [record["way"] for key, found in units.items() if key[4] == "tried" for record in found]
-        self.tried = list(dict.fromkeys(self.tried))
+        tried = (r["way"] for key, found in units.items() if key[4] != "beside" for r in found)
+        self.tried = list(dict.fromkeys(tried))  # by tuning
 
     def members(self, family: str) -> list[str]:
         """A family's ways, the gentlest first."""

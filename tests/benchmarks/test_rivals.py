@@ -43,7 +43,7 @@ def test_a_style_and_a_second_subject_count_as_context(modules):
 
 def unit(folder: Path, recipe: str, concept: str, ways: dict[str, tuple[str, str]]) -> None:
     """A unit's file, with the marks of context and likeness of each way."""
-    item = {"recipe": recipe, "concept": concept, "training": 1, "seed": 0, "ways": "tried"}
+    item = {"recipe": recipe, "concept": concept, "training": 1, "seed": 0, "ways": "leading"}
     records = [
         item | {"way": way, "context_kept": [*map(int, context)], "identity_kept": [*map(int, likeness)]}
         for way, (context, likeness) in ways.items()
@@ -65,7 +65,7 @@ def test_what_is_there_is_tabulated_and_what_is_missing_said(modules, tmp_path, 
     table.main(work=tmp_path, results=tmp_path / "rivals.jsonl", docs=tmp_path)
     said = capsys.readouterr().out
     assert "48 pictures, 1 seed of each prompt." in said
-    assert "LoRA, text queries and keys: 10 of 12 at seed 0 (tried), 12 of 12 at seed 0 (beside)" in said
+    assert "LoRA, text queries and keys: 10 of 12 at seed 0 (leading), 12 of 12 at seed 0 (tried)" in said
     assert "| TEA α 0/1/1 | **62** (75/75) |" in page.read_text()
     assert page.read_text().startswith("before\n")
     assert page.read_text().endswith("after\n")
