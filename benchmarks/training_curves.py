@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,6 +35,7 @@ from uncollapse.miniature import MINIATURES
 from uncollapse.miniature.device import has_fast_bfloat16
 from uncollapse.miniature.recipes import RECIPES, save_photos
 from uncollapse.models.generation import GenerationSettings, generate
+from uncollapse.output import write_atomically
 from uncollapse.reports import figures as plots
 from uncollapse.training import train
 from uncollapse.trajectory import Trajectory, read_trajectory
@@ -159,7 +161,8 @@ def draw(known: dict[tuple, list[dict]], folder: Path) -> None:
         figure.axes[0].set_ylabel("% of pictures")
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False, fontsize=9)
-        plots.save(figure, folder / f"{name}.png")
+        picture = plots.as_png(figure)
+        write_atomically(folder / f"{name}.png", partial(Path.write_bytes, data=picture))
 
 
 def report(known: dict[tuple, list[dict]]) -> None:

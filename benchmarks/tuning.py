@@ -28,7 +28,7 @@ import numpy as np
 import typer
 from recorder import Recorder, read
 from rich.progress import track
-from rivals import Shares, interval_text
+from shares import Shares, interval_text
 
 from uncollapse.cli.album import PictureFolder
 from uncollapse.comparison import Album, parse_arm
