@@ -236,6 +236,8 @@ TOKEN = ["--placeholder", "<my-cat>", "--anchor", "cat", "--prompt", "a photo of
         (["{files}/model", *LORA, "--level", "word"], "Error: --level='word' is none of"),
         (["{files}/model", *LORA, "--anchor", "sks cat"], "anchor"),
         (["{files}/model", *LORA, "--anchor", " "], "anchor"),
+        (["{files}/model", *LORA, "--encoders", "t5xxl"], "has no t5xxl. It has text_encoder, pooled"),
+        (["{files}/model", *LORA, "--encoders", "+"], "Error: --encoders='+' names no encoders"),
         (["{files}/model", *LORA, "--alpha", "-0.1"], "Error: --alpha=-0.1 is out of range"),
         (["{files}/model", *LORA, "--alpha", "1.1"], "alpha"),
         (["{files}/model", *LORA, "--beta", "0"], "beta"),

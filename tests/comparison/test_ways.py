@@ -1,5 +1,7 @@
 """What people would do without an adjustment, drawn as they would do it by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -180,12 +182,24 @@ def test_what_a_concept_says_of_encoders_is_not_for_ways_without_an_adjuster():
         ("subspace:rank=4,alpha=0/1/1", "Drift subspace 4 α 0/1/1"),
         ("decor:alpha=0.5", "DECOR α 0.5"),
         ("a1111:times=0.7", "A1111 weight 0.7"),
+        ("lora:text=0.5", "text LoRA × 0.5"),
+        ("switch:until=0.3", "anchor for the first 30%"),
+        ("compel:times=0.7", "Compel weight 0.7"),
         (
             "comfyui:times=0.7,encoders=pooled,negative_encoder=base",
             "ComfyUI weight 0.7, pooled alone, base negative",
         ),
     ],
 )
-def test_every_rival_is_typed_as_it_is_read(text, name):
-    assert typed_arm(parse_arm(text)) == text
+def test_every_way_is_typed_as_it_is_read(text, name):
+    assert typed_arm(replace(parse_arm(text), name="under another name")) == text
     assert parse_arm(text).name == name
+
+
+def test_what_has_no_name_is_not_typed():
+    for arm in (
+        replace(parse_arm("tea"), schedule=lambda progress: 0.5),
+        replace(parse_arm("switch"), text_lora=0.5),
+    ):
+        with pytest.raises(AdjustmentError, match="has no name that a command knows"):
+            typed_arm(arm)

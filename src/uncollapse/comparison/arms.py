@@ -38,6 +38,7 @@ class Arm:
         call: further arguments of the pipeline's call, which take the place of the comparison's settings.
         text_lora: what the adapters of the text encoders are multiplied by: 0 is without, 1 as they are.
         denoiser_lora: likewise those of every other part.
+        typed: as what a command asked for it; empty where none did.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Arm:
     call: Mapping[str, Any] = field(default_factory=dict, hash=False)
     text_lora: float = 1.0
     denoiser_lora: float = 1.0
+    typed: str = field(default="", compare=False)
 
     def asked(self, concept: Concept, template: str) -> str:
         """The prompt as this arm gives it to the pipeline."""

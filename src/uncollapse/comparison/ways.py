@@ -14,7 +14,7 @@ import inspect
 import math
 import typing
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ..adjusters import ADJUSTERS, Adjuster, ByRole
@@ -78,8 +78,17 @@ def switch(until: float = 0.2) -> Arm:
     if not 0 <= until <= 1:
         raise AdjustmentError(f"switch: until={until:g} is out of range; it must be between 0 and 1.")
     anchor = Adjustment(ByRole(1, 1, 1), beta=1.0)  # by role, so that nothing at all is changed afterwards
-    name = f"anchor for the first {until:.0%}"
-    return Arm(name, anchor, schedule=lambda progress: 1.0 if progress < until else 0.0)
+    return Arm(f"anchor for the first {until:.0%}", anchor, schedule=_Until(until))
+
+
+@dataclass(frozen=True)
+class _Until:
+    """A schedule: all of it before a share of the steps, and nothing from there on."""
+
+    share: float
+
+    def __call__(self, progress: float) -> float:
+        return 1.0 if progress < self.share else 0.0
 
 
 @way("compel")
@@ -137,7 +146,7 @@ def parse_arm(text: str) -> Arm:
         made = kind(**values)
     except TypeError as error:  # one that has no usual value
         raise AdjustmentError(f"'{text}' says too little: {error}.") from error
-    return made if isinstance(made, Arm) else _arm_of(made, **of_concept)
+    return replace(made if isinstance(made, Arm) else _arm_of(made, **of_concept), typed=text)
 
 
 def _arm_of(adjuster: Adjuster, encoders: str | None = None, negative_encoder: str | None = None) -> Arm:
@@ -152,7 +161,7 @@ def _arm_of(adjuster: Adjuster, encoders: str | None = None, negative_encoder: s
 
 
 def typed_arm(arm: Arm) -> str:
-    """What ``parse_arm`` reads as this arm, its settings spelled out.
+    """What ``parse_arm`` reads as this arm: an adjuster's settings spelled out, any other as it was typed.
 
     Raises: AdjustmentError, for one that has no such name: a schedule of one's own, or several ways at once.
 
@@ -170,16 +179,17 @@ def typed_arm(arm: Arm) -> str:
         of_arm = {each: getattr(arm, each) for each in OF_CONCEPT}
         given |= {each: value for each, value in of_arm.items() if value is not None}
     settings = ",".join(f"{each}={_typed(value)}" for each, value in given.items())
-    text = f"{name}:{settings}" if settings else name
+    for text in (f"{name}:{settings}" if settings else name, arm.typed):
+        if _reads_as(text, arm):
+            return text
+    raise AdjustmentError(f"'{arm.name}' has no name that a command knows, such as {', '.join(ADJUSTERS)}.")
+
+
+def _reads_as(text: str, arm: Arm) -> bool:
     try:
-        same = replace(parse_arm(text), name=arm.name) == arm
+        return replace(parse_arm(text), name=arm.name) == arm
     except AdjustmentError:
-        same = False
-    if not same:
-        raise AdjustmentError(
-            f"'{arm.name}' has no name that a command knows, such as {', '.join(ADJUSTERS)}."
-        )
-    return text
+        return False
 
 
 def _typed(value: object) -> str:

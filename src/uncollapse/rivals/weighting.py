@@ -7,7 +7,7 @@
 
 w holds for the concept's own tokens and is 1 for all others; the mean is over all tokens. A pooled vector has
 no tokens, so none of them changes it. Compel is not among these: its weight below 1 encodes the prompt once
-more without the words, which only Compel itself does (docs/rivals.md).
+more without the words, which only Compel itself does (``comparison.by_compel``).
 """
 
 from __future__ import annotations
