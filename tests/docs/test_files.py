@@ -9,12 +9,22 @@ from pathlib import Path
 import compel
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import uncollapse as uc
 from toys.docs import ROOT, blocks, run_commands
-from toys.pipelines import encode
+from toys.pipelines import encode, save_lora
+from uncollapse.carrying import FitSettings
+from uncollapse.cli import bake_lora
 from uncollapse.learned_embeds import read, write
+
+
+@pytest.fixture
+def lora_at_hand(at_hand, lora_pipe, monkeypatch):
+    """And a LoRA, which is fitted in no time."""
+    save_lora(lora_pipe, at_hand).rename("my-dog.safetensors")
+    few = FitSettings(rank=2, captions=8, steps=2, batch=4, measured=4)
+    monkeypatch.setattr(bake_lora, "FitSettings", lambda: few)
 
 
 @pytest.fixture
@@ -28,7 +38,7 @@ def folder_at_hand(at_hand):
     (at_hand / "anchors.json").write_text(anchors)
 
 
-def test_the_page_on_files(folder_at_hand, pipe):
+def test_the_page_on_files(folder_at_hand, lora_at_hand, pipe):
     for language, text in blocks("docs/files.md"):
         if language == "python":
             names = {"pipe": pipe}
@@ -37,6 +47,8 @@ def test_the_page_on_files(folder_at_hand, pipe):
             run_commands(text)
     assert Path("my-cat-again.safetensors").read_bytes() == Path("my-cat.safetensors").read_bytes()
     assert read("my-cat-tea.safetensors").metadata["uncollapse.anchor"] == "cat"
+    dog, again = (load_file(f"my-dog{name}.safetensors") for name in ("", "-again"))
+    assert {name: each.tolist() for name, each in dog.items()} == {k: x.tolist() for k, x in again.items()}
     again = {path.name: path.read_bytes() for path in Path("embeddings-again").rglob("*.*")}
     assert again == {
         path.name: path.read_bytes() for path in Path("embeddings").rglob("*.*") if path.stem != "sdxl"

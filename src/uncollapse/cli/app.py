@@ -25,7 +25,7 @@ CONTENTS: dict[Callable[..., None], str] = {  # in a line each
     inspect: "Show what embedding files hold.",
     tune: "Find the adjustment that serves a concept best.",
     diagnose: "Measure what a concept does to the rest of the prompt.",
-    bake: "Write the adjustment into an embedding file.",
+    bake: "Write the adjustment into an embedding or LoRA file.",
     unbake: "Give back the file that was baked.",
 }
 

@@ -1,9 +1,12 @@
-"""``uncollapse bake`` and ``unbake``: the adjustment written into embedding files, and taken out again."""
+"""``uncollapse bake`` and ``unbake``: the adjustment written into files, and taken out again.
+
+What concerns LoRAs is in ``bake_lora``; the two kinds are told apart by the names in them.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,11 @@ from typing import Any
 import typer
 
 from .. import baking
-from ..adjusters import Adjuster
+from ..adjusters import Adjuster, ByRole
 from ..adjustment import ALPHA, Adjustment
 from ..admission import json_from, reason, text_from
 from ..baking_folders import GIVEN, Outcome, bake_folder, files_to_bake, unbake_folder
+from ..carrying import holds_lora
 from ..errors import AdjustmentError, AnchorError, FileFormatError, Setting, UncollapseWarning
 from ..learned_embeds.reading import SUFFIXES
 from ..reports.table import Cell, Table
@@ -22,6 +26,7 @@ from ..subjects import located, suggested_anchor
 from ..tuning import read_preset
 from ..vocabulary.tables import load_vocabularies
 from . import options as o
+from .bake_lora import LoraOptions, bake_one_lora, unbake_one_lora
 from .console import command, print_json, progress, say, stdout, stopped
 from .folders import INCOMPLETE, is_plain_picture, summary
 from .tables import print_table
@@ -29,31 +34,61 @@ from .tables import print_table
 
 @command
 def bake(
-    file: o.File,
+    file: o.Baked,
     model: o.Words,
     output: o.OutputFile,
+    placeholder: o.Placeholder = None,
     anchor: o.Anchor = None,
     anchors: o.Anchors = None,
-    alpha: o.Alpha = ALPHA,
+    alpha: o.BakedAlpha = None,
     beta: o.Beta = None,
     norm_blend: o.NormBlend = None,
     preset: o.PresetFile = None,
+    anyway: o.Anyway = False,
+    rank: o.Rank = None,
     tokenizer: o.Tokenizer = None,
     stack: o.Stack = False,
+    device: o.Device = None,
+    threads: o.Threads = None,
     overwrite: o.Overwrite = False,
     json: o.Json = False,
 ) -> None:
-    """Write the adjustment into an embedding file that every program loads as it is.
+    """Write the adjustment into an embedding or LoRA file that every program loads as it is.
 
-    The new file carries the old one; unbake gives it back. Of the model only the token table is read.
-    Without --anchor the best suggestion is taken, where one is nearer than chance.
+    The new file carries the old one; unbake gives it back. Of an embedding's model only the token table is
+    read. Without --anchor the best suggestion is taken, where one is nearer than chance.
 
-    Of a folder the files that have drifted are baked, under their own names; the same command goes on where
-    one was stopped, and exit code 1 says that single files could not be baked.
+    A LoRA is fitted, on text alone, which takes minutes; what is printed says how much of the adjustment
+    the file carries.
+
+    Of a folder the embeddings that have drifted are baked, under their own names; the same command goes on
+    where one was stopped, and exit code 1 says that single files could not be baked.
     """
-    adjuster: Adjuster = Adjustment(alpha, o.norm_rule(beta, norm_blend), norm_blend)
+    of_loras = {"placeholder": placeholder, "rank": rank, "device": device, "threads": threads}
+    if holds_lora(file):
+        _check_unused(file, "a LoRA", {"anchors": anchors, "tokenizer": tokenizer, "stack": stack})
+        strength = (alpha, o.norm_rule(beta, norm_blend) if alpha is not None else beta, norm_blend)
+        bake_one_lora(
+            file,
+            model,
+            output,
+            LoraOptions(placeholder, anchor, strength, preset, anyway, rank, device, threads),
+            overwrite=overwrite,
+            json=json,
+        )
+        return
+    _check_unused(file, "no LoRA", of_loras | {"anyway": anyway})
+    given = (alpha, beta, norm_blend)
+    if isinstance(alpha, ByRole):
+        raise AdjustmentError(
+            Setting("alpha"),
+            f" {alpha} is by role, and all vectors of an embedding are the concept's own. Give one number.",
+        )
+    adjuster: Adjuster = Adjustment(
+        ALPHA if alpha is None else alpha, o.norm_rule(beta, norm_blend), norm_blend
+    )
     if preset:
-        adjuster, anchor = _of_preset(preset, adjuster, anchor)
+        adjuster, anchor = _of_preset(preset, given, anchor)
     of_folder = _is_of_folder(file, output)
     if not of_folder:
         file = baking.one_file(file)
@@ -85,8 +120,14 @@ def bake(
 
 
 @command
-def unbake(file: o.File, output: o.OutputFile, overwrite: o.Overwrite = False, json: o.Json = False) -> None:
-    """Give back the file that was baked, byte for byte; of a folder, all that were."""
+def unbake(file: o.Baked, output: o.OutputFile, overwrite: o.Overwrite = False, json: o.Json = False) -> None:
+    """Give back the file that was baked, byte for byte; of a folder, all that were.
+
+    Of a LoRA every tensor is given back bit for bit, and the metadata.
+    """
+    if holds_lora(file):
+        unbake_one_lora(file, output, overwrite=overwrite, json=json)
+        return
     if _is_of_folder(file, output):
         _go_through(unbake_folder(file, output, overwrite=overwrite), "Unbaking", file, output, json)
         return
@@ -97,12 +138,18 @@ def unbake(file: o.File, output: o.OutputFile, overwrite: o.Overwrite = False, j
     stdout().print(written, markup=False, soft_wrap=True)
 
 
-def _of_preset(preset: Path, asked: Adjuster, anchor: str | None) -> tuple[Adjuster, str]:
+def _check_unused(file: Path, what: str, options: Mapping[str, object]) -> None:
+    """Raise AdjustmentError for an option that would change nothing of such a file."""
+    for name in (name for name, value in options.items() if value):
+        raise AdjustmentError(Setting(name), f" changes nothing here: {file} is {what}. Leave it out.")
+
+
+def _of_preset(preset: Path, asked: Sequence[object], anchor: str | None) -> tuple[Adjuster, str]:
     """What a preset does to learned vectors, and toward which anchor.
 
     Raises: AdjustmentError, for one that changes none, or beside settings of one's own.
     """
-    if asked != Adjustment():
+    if any(value is not None for value in asked):
         raise AdjustmentError(
             Setting("preset"),
             " says how far to move. Leave ",

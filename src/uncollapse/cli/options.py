@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..adjusters import ByRole
-from ..adjustment import BETA
+from ..adjustment import ALPHA, BETA
 from ..errors import AdjustmentError, Setting
 
 WORDS, FIGURE = "<str>", "<float>"  # what an option takes that can be repeated
@@ -80,6 +80,7 @@ Encoders = Annotated[
 
 # Embedding files.
 File = Annotated[Path, typer.Argument(help="Embedding file, of any layout, or a folder of them.")]
+Baked = Annotated[Path, typer.Argument(help="Embedding file or a folder of them; or a LoRA file.")]
 Words = Annotated[
     list[str],
     typer.Option(
@@ -97,6 +98,19 @@ Tokenizer = Annotated[
 ]
 Alpha = Annotated[
     float, typer.Option(help="0 leaves the concept as it is, 1 makes it the anchor.", show_default=True)
+]
+BakedAlpha = Annotated[
+    Any,  # float | ByRole | None
+    typer.Option(
+        parser=_alpha,
+        metavar=FIGURE,
+        help="0 leaves the concept as it is, 1 makes it the anchor; of a LoRA also by role. By default "
+        f"{ALPHA:g} for an embedding, and for a LoRA 0/1/1 with --beta 1.",
+    ),
+]
+Rank = Annotated[
+    int | None,
+    typer.Option(min=1, help="Of a LoRA: the rank that is added; more carries more. By default 16."),
 ]
 OutputFile = Annotated[
     Path, typer.Option("--output", "-o", help="File to write; for a folder, the folder to write to.")

@@ -60,6 +60,12 @@ class AdjustedEncode:
         with one_at_a_time:
             return self._adjusted(encode, bound)
 
+    def encoded(self, encode: Encode, bound: BoundArguments) -> Encoded:
+        """A prompt and its anchor twin, for whoever adjusts them by himself."""
+        with one_at_a_time:
+            strings = [text for argument in prompts(bound).values() for text in argument]
+            return self._encoded(encode, bound, list(self.concepts), strings)
+
     def _adjusted(self, encode: Encode, bound: BoundArguments) -> Any:
         strings = [text for argument in prompts(bound).values() for text in argument]
         _warn_if_absent(strings, [*self.concepts, *self.elsewhere])
