@@ -8,6 +8,8 @@ drawing   the worker that draws
 profiles  the scores of publications, as data
 features  what models of vision see, computed once
 scoring   the figures
+importing what others drew and published
+exporting pictures and figures for other programs
 engines   who does the work
 store     how files come into the folder, whole
 digests   names that follow from content
@@ -16,6 +18,8 @@ cells     a figure of one picture, which statistics and reports are made of
 
 from .cells import Cell
 from .engines import Engine, Local, Shard
+from .exporting import EXPORTS, export, write_cells
+from .importing import Found, pictures_of, published_cells
 from .methods import Base, Method, bundled_methods, read_methods
 from .plan import Batch, Job, Plan, Row, arm_called, plan
 from .profiles import PROFILES, Encoder, Profile, ProfileScore, profile_called
@@ -23,6 +27,7 @@ from .run import Progress, Run
 from .scoring import Ceiling, Scored, score
 
 __all__ = [
+    "EXPORTS",
     "PROFILES",
     "Base",
     "Batch",
@@ -30,6 +35,7 @@ __all__ = [
     "Cell",
     "Encoder",
     "Engine",
+    "Found",
     "Job",
     "Local",
     "Method",
@@ -43,8 +49,12 @@ __all__ = [
     "Shard",
     "arm_called",
     "bundled_methods",
+    "export",
+    "pictures_of",
     "plan",
     "profile_called",
+    "published_cells",
     "read_methods",
     "score",
+    "write_cells",
 ]

@@ -253,7 +253,7 @@ def _concept_of(data: dict[str, Any], folder: Path) -> SuiteConcept:
 
 def _method_as_json(method: Method) -> dict[str, Any]:
     found = [[*key, str(path)] for key, path in method.found.items()]
-    names = ("name", "kind", "weights", "pictures", "placeholder", "anchor")
+    names = ("name", "kind", "weights", "pictures", "arm", "placeholder", "anchor")
     return {name: getattr(method, name) for name in names} | {"folder": str(method.folder), "found": found}
 
 
