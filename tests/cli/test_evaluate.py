@@ -96,9 +96,9 @@ def test_figures_are_printed_beside_their_identity(copied, monkeypatch):
     data = json.loads(run("score", copied, "--profile", "uncollapse", "--json").stdout)
     assert [arm["arm"] for arm in data["arms"]] == ["base", "personalised", "TEA α 0.2"]
     assert len(data["arms"][0]["means"]) == 6
-    exported = run("export", copied, "--to", "cells", "-o", copied / "cells.jsonl")
+    exported = run("export", copied, "--to", "imagefolder", "-o", copied / "out")
     assert exported.exit_code == 0, exported.output
-    assert len((copied / "cells.jsonl").read_text().splitlines()) == 9 * 6
+    assert len((copied / "out" / "metadata.jsonl").read_text().splitlines()) == 9
 
 
 def test_others_pictures_are_taken_in_and_scored(tmp_path):

@@ -1,21 +1,20 @@
 """What other programs are given: every picture with what it was asked for, and no path of this machine."""
 
 import json
+import shutil
 import tarfile
 
 import pytest
 from PIL import Image
 
 from uncollapse.errors import FileFormatError, OutputError
-from uncollapse.evaluation import EXPORTS, Cell, Run, export
+from uncollapse.evaluation import EXPORTS, Run, export
 from uncollapse.evaluation.store import keep_rows
 
 
 @pytest.fixture
 def run(drawn, tmp_path):
     """The run that is drawn, with a figure for each picture, in a folder of its own."""
-    import shutil
-
     shutil.copytree(drawn.folder, tmp_path / "run")
     run = Run(tmp_path / "run")
     pictures = run.pictures()
@@ -74,10 +73,6 @@ def test_dreambenchs_three_folders_of_an_arm_have_the_same_names(run, tmp_path):
     assert (arm / "text" / "tom" / "0_1.txt").read_text() == "a photo of cat in the snow"
 
 
-def test_cells_come_back_as_they_were(run, tmp_path):
-    assert [Cell(**row) for row in lines(export(run, "cells", tmp_path / "cells.jsonl"))] == run.cells()
-
-
 @pytest.mark.parametrize("layout", EXPORTS)
 def test_no_path_of_this_machine_is_written(run, tmp_path, bench, layout):
     out = export(run, layout, tmp_path / "out")
@@ -93,4 +88,4 @@ def test_what_is_there_is_never_replaced(run, tmp_path, make_plan):
     with pytest.raises(FileFormatError, match="no layout 'zip', only imagefolder"):
         export(run, "zip", tmp_path / "out")
     with pytest.raises(FileFormatError, match="Nothing is drawn"):
-        export(Run(tmp_path / "empty", make_plan()), "cells", tmp_path / "out")
+        export(Run(tmp_path / "empty", make_plan()), "imagefolder", tmp_path / "out")

@@ -49,7 +49,7 @@ def evaluate_app() -> typer.Typer:
     app.command("draw", short_help="Draw the pictures, or go on with it.")(draw)
     app.command("score", short_help="Measure the pictures.")(score)
     app.command("import", short_help="Take in pictures or scores of others.")(import_)
-    app.command("export", short_help="Give out pictures or figures.")(export)
+    app.command("export", short_help="Give out pictures with their figures.")(export)
     return app
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..errors import FileFormatError, OutputError, Setting
-from ..evaluation import EXPORTS, Base, Run, pictures_of, published_cells, write_cells
+from ..evaluation import EXPORTS, Base, Run, pictures_of, published_cells
 from ..evaluation import export as export_run
 from ..evaluation import plan as make_plan
+from ..evaluation.store import keep_rows
 from ..output import check_writable
 from . import options as o
 from .console import command, say, stdout
@@ -73,7 +75,7 @@ def _import_scores(folders: list[Path], output: Path, method: str, suite: object
     if output.exists():
         raise OutputError(f"'{output}' is there already. Give a new file with ", Setting("output"), ".")
     cells = [cell for folder in folders for cell in published_cells(folder, method)]
-    write_cells(cells, output)
+    keep_rows(map(asdict, cells), output)
     concepts, arms = {cell.concept for cell in cells}, {cell.arm for cell in cells}
     stdout().print(
         f"{len(cells)} figures of {len(concepts)} concepts in {len(arms)} arms: {output}",
@@ -86,10 +88,8 @@ def _import_scores(folders: list[Path], output: Path, method: str, suite: object
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run.")],
     to: Annotated[str, typer.Option(help=f"As what: {', '.join(EXPORTS)}.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="New folder, or file for webdataset and cells.")
-    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="New folder, or file for webdataset.")],
 ) -> None:
-    """Give out pictures and figures of a run, as other programs read them."""
+    """Give out the pictures of a run with their figures, as other programs read them."""
     check_writable(output.parent)
     stdout().print(export_run(Run(run), to, output), markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ profiles  the scores of publications, as data
 features  what models of vision see, computed once
 scoring   the figures
 importing what others drew and published
-exporting pictures and figures for other programs
+exporting pictures with their figures for other programs
 engines   who does the work
 store     how files come into the folder, whole
 digests   names that follow from content
@@ -18,7 +18,7 @@ cells     a figure of one picture, which statistics and reports are made of
 
 from .cells import Cell
 from .engines import Engine, Local, Shard
-from .exporting import EXPORTS, export, write_cells
+from .exporting import EXPORTS, export
 from .importing import Found, pictures_of, published_cells
 from .methods import Base, Method, bundled_methods, read_methods
 from .plan import Batch, Job, Plan, Row, arm_called, plan
@@ -56,5 +56,4 @@ __all__ = [
     "published_cells",
     "read_methods",
     "score",
-    "write_cells",
 ]

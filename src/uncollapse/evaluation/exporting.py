@@ -1,9 +1,8 @@
-"""Pictures and figures of a run for other programs, in a new folder or file of their layout.
+"""Pictures of a run with their figures for other programs, in a new folder or file of their layout.
 
     imagefolder     pictures, and metadata.jsonl with what each was asked for and its figures
     webdataset      a tar, of each picture .png and .json
     dreambench++    src_image, text and tgt_image, as DreamBench++'s judge reads them
-    cells           JSON lines, a figure a line
 
 No paths of this machine are written.
 """
@@ -21,21 +20,12 @@ from typing import Any
 
 from ..errors import FileFormatError, OutputError, Setting
 from ..output import plain
-from .cells import Cell
 from .digests import digest
 from .plan import Row
 from .run import Run
 from .store import keep_file, keep_rows
 
-__all__ = ["EXPORTS", "export", "write_cells"]
-
-
-def write_cells(cells: list[Cell], path: Path) -> Path:
-    """JSON lines, a cell a line.
-
-    Raises: OutputError.
-    """
-    return keep_rows(map(asdict, cells), path)
+__all__ = ["EXPORTS", "export"]
 
 
 def export(run: Run, layout: str, output: Path) -> Path:
@@ -44,7 +34,7 @@ def export(run: Run, layout: str, output: Path) -> Path:
     Args:
         run: whose pictures.
         layout: one of ``EXPORTS``.
-        output: a folder, or a file for "webdataset" and "cells"; it must not be there.
+        output: a folder, or a file for "webdataset"; it must not be there.
 
     Raises: FileFormatError, for a layout that there is not, or where nothing is drawn; OutputError.
     """
@@ -121,14 +111,9 @@ def _dreambench(run: Run, output: Path) -> None:
         shutil.copyfile(run.folder / picture, file)
 
 
-def _cells(run: Run, output: Path) -> None:
-    write_cells(run.cells(), output)
-
-
 EXPORTS: dict[str, Callable[[Run, Path], None]] = {
     "imagefolder": _imagefolder,
     "webdataset": _webdataset,
     "dreambench++": _dreambench,
-    "cells": _cells,
 }
 """How each is written."""
