@@ -16,6 +16,7 @@ digests   names that follow from content
 cells     a figure of one picture, which statistics and reports are made of
 """
 
+from . import suites
 from .cells import Cell
 from .engines import Engine, Local, Shard
 from .exporting import EXPORTS, export
@@ -56,4 +57,5 @@ __all__ = [
     "published_cells",
     "read_methods",
     "score",
+    "suites",
 ]
