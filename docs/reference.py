@@ -19,6 +19,7 @@ GROUPS = {
     "Comparing and measuring": ["comparison", "metrics", "metrics.sets"],
     "Diagnosing": ["diagnosis"],
     "Training": ["training", "trajectory"],
+    "Evaluating": ["evaluation", "evaluation.suites"],
     "The miniature": ["miniature", "miniature.world"],
 }
 REST = "Underneath"  # of the packages that a reader looks for last

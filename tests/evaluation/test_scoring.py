@@ -1,5 +1,6 @@
 """Profiles against plain loops over transformers' own models and processors; what is missing has a row."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from transformers.models.siglip.image_processing_pil_siglip import SiglipImagePr
 from toys.eyes import save_eyes
 from toys.miniature import toy_miniature
 from uncollapse.errors import FileFormatError
-from uncollapse.evaluation import PROFILES, Method, Run, bundled_methods, plan, profile_called, score
+from uncollapse.evaluation import PROFILES, Cell, Method, Run, bundled_methods, plan, profile_called, score
 from uncollapse.evaluation.suites import bundled_suite
 from uncollapse.metrics.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from uncollapse.miniature import MINIATURES
@@ -126,6 +127,8 @@ def test_a_profile_is_its_formula(run, eyes, name):
     scored = score(run, [profile], given(eyes, name), warn=warnings.append)
     assert scored.errors == {}
     cells = run.cells()
+    kept = (run.folder / "cells.jsonl").read_text().splitlines()
+    assert [Cell(**json.loads(line)) for line in kept] == cells
     assert len(cells) == len(profile.scores) * len(run.plan.rows)
     for each, identity in zip(profile.scores, scored.scores, strict=True):
         assert identity.startswith(f"{each.name}|unlike {each.encoder.model}@")

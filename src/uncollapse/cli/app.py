@@ -11,6 +11,7 @@ from .. import __version__
 from .bake import bake, unbake
 from .demo import demo
 from .diagnose import diagnose
+from .evaluate import evaluate_app
 from .generate import generate
 from .inspect import inspect
 from .registered import with_registered
@@ -45,6 +46,7 @@ def make_app() -> typer.Typer:
     for command, says in CONTENTS.items():
         app.command(short_help=says)(with_registered(command))
     app.add_typer(train_app(), name="train")
+    app.add_typer(evaluate_app(), name="evaluate")
     return app
 
 

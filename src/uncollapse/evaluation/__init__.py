@@ -8,6 +8,8 @@ drawing      the worker that draws
 profiles     the scores of publications, as data
 features     what models of vision see, computed once
 scoring      the figures
+importing    what others drew and published
+exporting    pictures with their figures for other programs
 engines      who does the work
 store        how files come into the folder, whole
 digests      names that follow from content
@@ -16,10 +18,16 @@ identities   what is known of a score by its identity
 cell_files   cells in files
 statistics   what such figures say, and how surely
 report       the same as a page with all pictures, and as tables
+judging      a vision-language model asked about pictures, blind, every reply kept
+labels       a page on which people rate pictures, and how far they agree
+differences  two evaluations told apart
 """
 
+from . import suites
 from .cells import Cell
 from .engines import Engine, Local, Shard
+from .exporting import EXPORTS, export
+from .importing import Found, pictures_of, published_cells
 from .methods import Base, Method, bundled_methods, read_methods
 from .plan import Batch, Job, Plan, Row, arm_called, plan
 from .profiles import PROFILES, Encoder, Profile, ProfileScore, profile_called
@@ -27,6 +35,7 @@ from .run import Progress, Run
 from .scoring import Ceiling, Scored, score
 
 __all__ = [
+    "EXPORTS",
     "PROFILES",
     "Base",
     "Batch",
@@ -34,6 +43,7 @@ __all__ = [
     "Cell",
     "Encoder",
     "Engine",
+    "Found",
     "Job",
     "Local",
     "Method",
@@ -47,8 +57,12 @@ __all__ = [
     "Shard",
     "arm_called",
     "bundled_methods",
+    "export",
+    "pictures_of",
     "plan",
     "profile_called",
+    "published_cells",
     "read_methods",
     "score",
+    "suites",
 ]

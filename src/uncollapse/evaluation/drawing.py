@@ -61,7 +61,7 @@ class Drawer:
     def __init__(self, plan: Plan, folder: Path, device: str | None = None) -> None:
         self.plan, self.folder, self.device = plan, folder, device
         self.concepts = {concept.name: concept for concept in plan.suite.concepts}
-        self.methods = {method.name: method for method in plan.methods}
+        self.methods = {method.key: method for method in plan.methods}
         self._loaded: tuple[tuple[str, str], Any, Concept] | None = None
 
     def __call__(self, batch: Batch) -> list[Drawn]:

@@ -14,6 +14,7 @@
     name = "theirs"
     kind = "images"                  # drawn by others
     pictures = "theirs/{concept}/{prompt}_{seed}.png"
+    arm = "adjusted"                 # how they were drawn; else "personalised"
 
 Paths are relative to the file that says them. ``{prompt}`` is the prompt's number from 0, or its words.
 """
@@ -38,7 +39,10 @@ __all__ = ["KINDS", "Base", "Method", "bundled_methods", "read_methods"]
 KINDS = ("embedding", "lora", "custom-diffusion", "images", "bundled")
 """What a method's weights are; "images" has pictures in their stead, "bundled" the miniature's own LoRAs."""
 
-BASE_KEYS, METHOD_KEYS = {"model", "dtype"}, {"name", "kind", "weights", "pictures", "placeholder", "anchor"}
+BASE_KEYS, METHOD_KEYS = (
+    {"model", "dtype"},
+    {"name", "kind", "weights", "pictures", "arm", "placeholder", "anchor"},
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Method:
         kind: one of ``KINDS``.
         weights: a path with ``{concept}`` and ``{class}`` in it; relative to ``folder``.
         pictures: of "images": a path with ``{concept}``, ``{prompt}`` and ``{seed}`` in it.
+        arm: of "images": how they were drawn, as tables call it; "" for "personalised".
         placeholder: what prompts call the concept.
         anchor: what it is, in ordinary words.
         folder: that paths are relative to.
@@ -84,6 +89,7 @@ class Method:
     kind: str
     weights: str = ""
     pictures: str = ""
+    arm: str = ""
     placeholder: str = "sks {class}"
     anchor: str = "{class}"
     folder: Path = Path()
@@ -101,6 +107,13 @@ class Method:
             if given != (name == wanted):
                 verb = "has no" if name == wanted else "takes no"
                 raise FileFormatError(f"{what} of the kind '{self.kind}' {verb} '{name}'.")
+        if self.arm and self.kind != "images":
+            raise FileFormatError(f"{what} of the kind '{self.kind}' takes no 'arm': the plan says which.")
+
+    @property
+    def key(self) -> str:
+        """It among the methods of a plan: of others' pictures several may be one method in several arms."""
+        return f"{self.name}, {self.arm}" if self.arm else self.name
 
     def filled(self, pattern: str, concept: SuiteConcept) -> str:
         """A text of this method, of one concept."""
@@ -162,8 +175,8 @@ def read_methods(path: str | Path) -> tuple[Base, tuple[Method, ...]]:
         methods.append(Method(**each, folder=file.parent.absolute()))
     if not methods:
         raise FileFormatError(f"'{path}' names no [[method]].")
-    names = [each.name for each in methods]
-    if len(set(names)) < len(names):
+    keys = [each.key for each in methods]
+    if len(set(keys)) < len(keys):
         raise FileFormatError(f"'{path}' has two methods of one name. Rename one of them.")
     if "model" in base and miniature_called(base["model"]) is None and not HUB_ID.fullmatch(base["model"]):
         base = {**base, "model": str(file.parent.absolute() / Path(base["model"]).expanduser())}

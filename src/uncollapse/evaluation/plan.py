@@ -143,7 +143,7 @@ class Plan:
             ],
             "weights": self.weights,
             "dtype": self.base.dtype,
-            "methods": [[m.name, m.kind, m.placeholder, m.anchor] for m in self.methods],
+            "methods": [[m.key, m.kind, m.placeholder, m.anchor] for m in self.methods],
             "arms": list(self.arms),
             "seeds": list(self.seeds),
             "settings": asdict(self.settings),
@@ -168,19 +168,19 @@ class Plan:
                     for number, prompt in enumerate(concept.prompts):
                         for seed in self.seeds:
                             job = self._job(method, concept, text, number, seed)
-                            name = self._names[text]
+                            name = method.arm or self._names[text]
                             yield job, Row(job.id, concept.name, method.name, name, prompt.asked, seed)
 
     def _job(self, method: Method, concept: SuiteConcept, arm: str, number: int, seed: int) -> Job:
         asked = concept.prompts[number].asked
         if method.kind == "images":
             file = method.picture_of(concept, number, seed)
-            sha256 = self.weights[method.name][concept.name].get(f"{number} {seed}")
+            sha256 = self.weights[method.key][concept.name].get(f"{number} {seed}")
             depends = {"picture": sha256, "concept": concept.name, "prompt": asked, "seed": seed}
             if sha256 is None:
-                depends["method"] = method.name
+                depends["method"] = method.key
             full = concept.prompts[number].full
-            return Job(digest(depends), depends, concept.name, method.name, arm, full, seed, file)
+            return Job(digest(depends), depends, concept.name, method.key, arm, full, seed, file)
         placeholder, anchor = method.words(concept)
         drawn_by = arm_called(arm)
         words = asked.replace("{}", placeholder if drawn_by.personalised else anchor)
@@ -194,12 +194,12 @@ class Plan:
         }
         if drawn_by.personalised:
             depends |= {
-                "adapter": self.weights[method.name][concept.name],
+                "adapter": self.weights[method.key][concept.name],
                 "kind": method.kind,
                 "placeholder": placeholder,
                 "anchor": anchor,
             }
-        name = method.name if drawn_by.personalised else ""
+        name = method.key if drawn_by.personalised else ""
         return Job(digest(depends), depends, concept.name, name, arm, words, seed)
 
 
@@ -237,7 +237,7 @@ def plan(
         _check_gaps(suite)
     weights: dict[str, Any] = {"": base.digest() if drawn else None}
     for method in methods:
-        weights[method.name] = {
+        weights[method.key] = {
             concept.name: _pictures(method, concept, seeds)
             if method.kind == "images"
             else digest_of_path(_there(method, concept, base))

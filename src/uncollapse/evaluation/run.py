@@ -29,7 +29,7 @@ from .suites import Suite, SuiteConcept, SuitePrompt
 __all__ = ["Progress", "Run"]
 
 KIND = "uncollapse evaluation"
-RUN, ROWS = "run.json", "plan.jsonl"
+RUN, ROWS, CELLS = "run.json", "plan.jsonl", "cells.jsonl"
 DRAWS, FEATURES, SCORES, REFERENCES = "draws", "features", "scores", "references"
 
 
@@ -253,7 +253,7 @@ def _concept_of(data: dict[str, Any], folder: Path) -> SuiteConcept:
 
 def _method_as_json(method: Method) -> dict[str, Any]:
     found = [[*key, str(path)] for key, path in method.found.items()]
-    names = ("name", "kind", "weights", "pictures", "placeholder", "anchor")
+    names = ("name", "kind", "weights", "pictures", "arm", "placeholder", "anchor")
     return {name: getattr(method, name) for name in names} | {"folder": str(method.folder), "found": found}
 
 

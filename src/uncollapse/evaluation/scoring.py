@@ -10,7 +10,7 @@ concept without photos, have rows without a value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from ..subjects import Bundled, bundled, chosen_miniature, miniature_called
 from .digests import digest, digest_of_path
 from .features import Eye, Features, clip_eye, eye, opened, unreadable
 from .profiles import Profile, ProfileScore, Scale
-from .run import FEATURES, SCORES, Run
+from .run import CELLS, FEATURES, SCORES, Run
 from .store import keep_rows
 from .suites import SuiteConcept, SuitePrompt
 
@@ -85,7 +85,7 @@ def score(
     on_images: Callable[[int], object] = lambda count: None,
     warn: Callable[[UncollapseWarning], object] = lambda warning: None,
 ) -> Scored:
-    """Measure all pictures of a run that are drawn, and keep the figures in its folder.
+    """Measure all pictures of a run that are drawn, and keep the figures in its folder, as cells too.
 
     Args:
         run: whose pictures.
@@ -119,6 +119,7 @@ def score(
             rows |= _judged(own, asked)
     for name, found in rows.items():
         keep_rows(found, run.folder / SCORES / f"{digest(name)[:16]}.jsonl")
+    keep_rows(map(asdict, run.cells()), run.folder / CELLS)
     every = [row for found in rows.values() for row in found]
     missing = [row["error"] for row in every if row["error"]]
     counted = {text: missing.count(text) for text in dict.fromkeys(missing)}

@@ -6,7 +6,8 @@
     images/ab/SHA.png        pictures, by the sha256 of their file
     draws/BATCH.jsonl        what became of each job of a batch, errors too
     features/MODEL/*.safetensors    what models of vision saw, by the picture's sha256
-    scores/ID.jsonl          figures of one score: picture, compared with what, value
+    scores/ID.jsonl          figures of one score, by picture and prompt
+    cells.jsonl              all figures, with what each is of: what statistics and reports read
 
 Every file is made beside its place, flushed to the disk and moved there, and its name follows from its
 content or its jobs: to do something twice, or to merge the folders of several machines, does no harm.
