@@ -5,6 +5,10 @@ identities   what is known of a score by its identity
 cell_files   cells in files
 statistics   what such figures say, and how surely
 report       the same as a page with all pictures, and as tables
+judging      a vision-language model as a judge
+labels       people's ratings
+agreement    how well raters agree
+embedded     what pages carry within them
 """
 
 from .cells import Cell
