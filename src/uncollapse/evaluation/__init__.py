@@ -8,6 +8,7 @@ report       the same as a page with all pictures, and as tables
 judging      a vision-language model as a judge
 labels       people's ratings
 agreement    how well raters agree
+differences  whether two evaluations differ, and why
 embedded     what pages carry within them
 """
 
