@@ -29,7 +29,8 @@ def test_two_runs_are_told_apart(tmp_path):
     (one / "run.json").write_text('{"settings": {"steps": 20}}', encoding="utf-8")
     said = run(diff, one, two).stdout
     assert "settings.steps" in said
-    assert "1.00 [1.00–1.00]" in said
+    assert "Settings that differ" in said
+    assert "exact sign-flip test" in " ".join(said.split())
     data = json.loads(run(diff, one, two, "--json").stdout)
     assert [round(n["gain"]["interval"]["value"], 6) for n in data["numbers"]] == [1.0, 1.0]
     assert run(diff, one, tmp_path / "none.jsonl").exit_code == 2

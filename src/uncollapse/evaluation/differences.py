@@ -103,8 +103,8 @@ class Differences:
         ]
         over = " or ".join(sorted({each.gain.over for each in self.numbers}))
         note = (
-            f"Where both have a figure. [ ]: Student's 95% interval over {over}; p: exact sign-flip test. The "
-            "same settings and seeds differ by nothing, or something is not the same after all."
+            f"Where both have a figure. [ ]: Student's 95% interval over {over}; p: exact sign-flip test. "
+            "The same settings and seeds differ by nothing, or something is not the same after all."
         )
         head = ["", FIRST, SECOND, "difference", "p", "pairs", "in one alone"]
         return Table("Figures", head, rows, [note], align="lrrrrrr", alike="rows")
