@@ -16,6 +16,7 @@ was stopped goes on.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -23,11 +24,9 @@ import numpy as np
 import typer
 from recorder import Lines, Recorder
 from rich.progress import track
+from scipy.stats import permutation_test, t
 
 from uncollapse.comparison import BASE, PERSONALISED, Arm, compare, parse_arm, told_apart
-from uncollapse.evaluation import Cell
-from uncollapse.evaluation.statistics import Gain, gain, level, sheet
-from uncollapse.metrics.sets import Interval
 from uncollapse.models.generation import GenerationSettings
 from uncollapse.output import save_text
 from uncollapse.subjects import bundled, chosen_miniature
@@ -74,30 +73,39 @@ def measure(name: str, arms: Sequence[Arm], seeds: int) -> list[dict]:
 
 
 class Shares:
-    """Of each outcome, the library's statistics over concepts: a share of pictures for each arm."""
+    """Of each arm and concept: the share of pictures, ``[concepts]``, for each outcome."""
 
     def __init__(self, records: Sequence[dict]) -> None:
         self.arms = list(dict.fromkeys(r["arm"] for r in records))
-        self.sheets = {outcome: sheet(_cell(r, outcome) for r in records) for outcome in OUTCOMES}
+        self.concepts = sorted({r["concept"] for r in records})
+        self.found = {}
+        for arm, outcome in product(self.arms, OUTCOMES):
+            per_concept = []
+            for concept in self.concepts:
+                mine = [r for r in records if (r["arm"], r["concept"]) == (arm, concept)]
+                per_concept.append(np.mean([_kept(r, outcome) for r in mine]))
+            self.found[arm, outcome] = np.array(per_concept)
 
-    def share(self, arm: str, outcome: str) -> Interval:
-        """The share of pictures, in per cent, with Student's 95 % interval over concepts."""
-        return level(self.sheets[outcome], arm).interval
+    def mean(self, arm: str, outcome: str) -> float:
+        return float(self.found[arm, outcome].mean())
 
-    def gain(self, arm: str, outcome: str, over: str) -> Gain:
-        """Paired difference to another arm, in points."""
-        return gain(self.sheets[outcome], arm, over)
+    def interval(self, values: np.ndarray) -> tuple[float, float]:
+        """Student's 95 % interval of the mean over concepts."""
+        if len(values) < 2:
+            return float("nan"), float("nan")
+        half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+        return float(values.mean() - half), float(values.mean() + half)
+
+    def gain(self, arm: str, outcome: str, over: str) -> tuple[float, tuple[float, float], float]:
+        """Paired difference to another arm, its interval, and the exact sign-flip test's p."""
+        differences = self.found[arm, outcome] - self.found[over, outcome]
+        test = permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=np.inf)
+        return float(differences.mean()), self.interval(differences), float(test.pvalue)
 
 
-def _cell(record: dict, outcome: str) -> Cell:
-    """A picture's outcome; arms' words for the subject differ, so that prompts are paired by what follows."""
+def _kept(record: dict, outcome: str) -> bool:
     context, likeness = record["context_kept"], record["identity_kept"]
-    value = {"context kept": context, "likeness kept": likeness, "both": context and likeness}[outcome]
-    asked = record["prompt"].partition(f"{record['concept']} ")[2]
-    identity = f"{outcome}|miniature judge|per cent|mean"
-    return Cell(
-        record["concept"], "DreamBooth-LoRA", record["arm"], asked, record["seed"], identity, 100.0 * value
-    )
+    return {"context kept": context, "likeness kept": likeness, "both": context and likeness}[outcome]
 
 
 def markdown(shares: Shares) -> str:
@@ -106,20 +114,21 @@ def markdown(shares: Shares) -> str:
         f"| arm | {' | '.join(OUTCOMES)} | both, against {AGAINST} | p |",
         "|---" * (len(OUTCOMES) + 3) + "|",
     ]
-    ranked = sorted(shares.arms, key=lambda arm: -shares.share(arm, "both").value)
+    ranked = sorted(shares.arms, key=lambda arm: -shares.mean(arm, "both"))
     for arm in ranked:
-        cells = [interval_text(shares.share(arm, outcome)) for outcome in OUTCOMES]
+        cells = [interval_text(shares.mean(arm, o), shares.interval(shares.found[arm, o])) for o in OUTCOMES]
         more = ["", ""]
         if AGAINST in shares.arms and arm not in (AGAINST, BASE.name):
-            found = shares.gain(arm, "both", AGAINST)
-            more = [interval_text(found.interval, sign="+"), f"{found.p:.3f}"]
+            mean, interval, p = shares.gain(arm, "both", AGAINST)
+            more = [interval_text(mean, interval, sign="+"), f"{p:.3f}"]
         lines.append(f"| {arm} | {' | '.join([*cells, *more])} |")
     return "\n".join(lines) + "\n"
 
 
-def interval_text(found: Interval, sign: str = "") -> str:
-    """Whole per cent."""
-    return f"{found.value:{sign}.0f} [{found.low:{sign}.0f} to {found.high:{sign}.0f}]"
+def interval_text(mean: float, interval: tuple[float, float], sign: str = "") -> str:
+    """In per cent."""
+    low, high = (100 * x for x in interval)
+    return f"{100 * mean:{sign}.0f} [{low:{sign}.0f} to {high:{sign}.0f}]"
 
 
 def main(
@@ -152,7 +161,7 @@ def main(
         for record in kept.records[name,]:
             whole.add(record)
     shares = Shares(whole.records)
-    whole.save({arm: {o: shares.share(arm, o).value / 100 for o in OUTCOMES} for arm in shares.arms})
+    whole.save({arm: {o: shares.mean(arm, o) for o in OUTCOMES} for arm in shares.arms})
     save_text(markdown(shares), output.with_suffix(".md"))
     print(markdown(shares))
 
