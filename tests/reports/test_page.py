@@ -2,6 +2,7 @@
 
 import re
 
+from markupsafe import Markup
 from PIL import Image
 
 from toys.outline import Outline
@@ -103,3 +104,8 @@ def test_figures_are_written_and_handed_to_the_page(tmp_path):
     assert written == ["png", "svg"]  # each once: the file's SVG is the page's
     with Image.open(tmp_path / "line.png") as saved:
         assert saved.size == (450, 300)
+
+
+def test_sections_stand_as_they_are_between_tables_and_settings():
+    html = rendered("T", tables=[TABLE], sections=[Markup("<section>more</section>")], settings={"seed": 3})
+    assert html.index("a note") < html.index("<section>more</section>") < html.index("<h2>Settings")

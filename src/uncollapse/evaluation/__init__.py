@@ -18,9 +18,11 @@ identities   what is known of a score by its identity
 cell_files   cells in files
 statistics   what such figures say, and how surely
 report       the same as a page with all pictures, and as tables
-judging      a vision-language model asked about pictures, blind, every reply kept
-labels       a page on which people rate pictures, and how far they agree
-differences  two evaluations told apart
+judging      a vision-language model as a judge, every reply kept
+labels       people's ratings
+agreement    how well raters agree
+differences  whether two evaluations differ, and why
+embedded     what pages carry within them
 """
 
 from . import suites

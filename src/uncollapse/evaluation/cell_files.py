@@ -13,9 +13,10 @@ from ..errors import FileFormatError
 from ..output import plain, save_text
 from .cells import Cell
 
-__all__ = ["NAME", "cells_at", "read_cells", "write_cells"]
+__all__ = ["JUDGED", "NAME", "SUFFIX", "cells_at", "read_cells", "write_cells"]
 
 NAME = "cells.jsonl"
+JUDGED, SUFFIX = "judge", ".cells.jsonl"  # the folder of judges within a run's, and how their cells end
 TEXTS = ("concept", "method", "arm", "prompt", "score")
 
 
@@ -30,12 +31,16 @@ def write_cells(cells: Iterable[Cell], path: Path) -> Path:
 
 
 def cells_at(path: Path) -> tuple[list[Cell], Path]:
-    """The cells of a file, or of a run's folder, and the folder that their pictures are relative to.
+    """The cells of a file, or of a run's folder with those of its judges, and where their pictures are.
+
+    Returns: the cells, and the folder that pictures are relative to.
 
     Raises: FileFormatError.
     """
-    file = path / NAME if path.is_dir() else path
-    return read_cells(file), file.parent
+    if not path.is_dir():
+        return read_cells(path), path.parent
+    judged = sorted((path / JUDGED).glob(f"*{SUFFIX}"))
+    return [cell for file in (path / NAME, *judged) for cell in read_cells(file)], path
 
 
 def read_cells(path: Path) -> list[Cell]:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from toys.outline import Outline
 from toys.pictures import picture
+from uncollapse.evaluation import embedded
 from uncollapse.evaluation.report import findings, gallery, write_page
 
 
@@ -57,7 +58,8 @@ def test_of_many_pictures_small_copies_lie_beside_it(evaluated, tmp_path, monkey
     monkeypatch.setattr(gallery, "IN_PAGE", 10)
     cells, folder = evaluated
     write_page(findings(cells), folder, tmp_path / "report.html", {})
-    beside = {f"report_pictures/{path.name}" for path in (tmp_path / "report_pictures").iterdir()}
+    files = (tmp_path / "report_pictures").rglob("*.webp")
+    beside = {path.relative_to(tmp_path).as_posix() for path in files}
     pictures = [p for row in data_of(tmp_path / "report.html")["rows"] for p in row["pictures"]]
     assert {p["small"] for p in pictures if p.get("small")} == beside
     assert len(beside) > 10
@@ -69,7 +71,7 @@ def test_large_pictures_are_shrunk_and_what_their_files_say_stays_out(tmp_path):
     says = PngInfo()
     says.add_text("path", "secret")
     picture("red", 400).save(tmp_path / "a.png", pnginfo=says)
-    small = gallery._small(tmp_path / "a.png")
+    small = embedded.small(tmp_path / "a.png", 160)
     assert Image.open(io.BytesIO(small)).size == (160, 160)
     assert b"secret" not in small
 

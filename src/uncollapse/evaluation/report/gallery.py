@@ -7,18 +7,15 @@ file that can be sent; of more than 1,000 pictures they lie in a folder beside i
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...output import write_atomically
-from ...reports.plain_text import visible
 from ..cells import Cell
+from ..embedded import address, as_data, small
 from ..identities import declared_score
 from ..statistics import Sheet
 from .findings import Findings
@@ -52,8 +49,7 @@ def gallery(
     from markupsafe import Markup
 
     thumbnails = Thumbnails(found, pictures, page, advance)
-    text = json.dumps(_data(found, thumbnails), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    data = Markup(visible(text).replace("<", "\\u003c").replace("&", "\\u0026"))
+    data = as_data(_data(found, thumbnails))
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -82,34 +78,18 @@ class Thumbnails:
         return Path(os.path.relpath(self.pictures / picture, self.page.parent)).as_posix()
 
     def _make(self, picture: str) -> str | None:
-        small = _small(self.pictures / picture)
-        if small is None:
+        copy = small(self.pictures / picture, SIDE)
+        if copy is None:
             self.unreadable += 1
             return None
         if self.in_page:
-            return "data:image/webp;base64," + base64.b64encode(small).decode("ascii")
-        name = hashlib.sha256(small).hexdigest()[:24] + ".webp"
+            return address(copy)
+        digest = hashlib.sha256(copy).hexdigest()[:24]
+        name = f"{digest[:2]}/{digest}.webp"  # no folder of thousands
         folder = self.page.parent / f"{self.page.stem}_pictures"
         if not (folder / name).exists():
-            write_atomically(folder / name, lambda scratch: scratch.write_bytes(small))
+            write_atomically(folder / name, lambda scratch: scratch.write_bytes(copy))
         return f"{folder.name}/{name}"
-
-
-def _small(path: Path) -> bytes | None:
-    """A picture, shrunk where it is large, without what else its file says; to the bit where it is not."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as opened:
-            opened.draft("RGB", (2 * SIDE, 2 * SIDE))
-            image = opened.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    is_small = max(image.size) <= SIDE
-    image.thumbnail((SIDE, SIDE))
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", lossless=is_small, quality=80)
-    return buffer.getvalue()
 
 
 def _data(found: Findings, thumbnails: Thumbnails) -> dict[str, Any]:
