@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo miniature test lint format docs wheel lower-bounds clean
+.PHONY: demo miniature test lint format docs wheel lower-bounds comfyui clean
 
 demo: $(STAMP)          ## see the collapse and the cure: outputs/demo/report.html
 	$(BIN)/uncollapse demo $(ARGS)
@@ -32,6 +32,9 @@ wheel: $(STAMP)         ## what is published, into dist/
 
 lower-bounds:           ## slow: a part of the tests with the oldest packages allowed; TORCH=… for another torch
 	PYTHON=$(PYTHON) .ci/lower-bounds $(ARGS)
+
+comfyui: $(STAMP)       ## the nodes inside ComfyUI's own code, which it installs for this alone
+	.ci/comfyui $(ARGS)
 
 # One call for all, so that the constraints hold for all of it.
 $(STAMP): pyproject.toml constraints.txt

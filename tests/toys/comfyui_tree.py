@@ -7,6 +7,7 @@ needs it is skipped. Nothing of it is part of this project, and the library neve
 from __future__ import annotations
 
 import os
+import runpy
 import sys
 import types
 import warnings
@@ -25,21 +26,36 @@ WIDTHS = {"clip_l": 32, "clip_g": 48, "t5xxl": 40}
 
 
 def import_comfy() -> None:
-    """Make ``comfy`` importable: on the CPU, in float32, without torchvision where there is none."""
+    """Make ``comfy`` importable, on the CPU and in float32."""
     if "comfy" in sys.modules:
         return
-    import diffusers  # noqa: F401
-    from transformers.utils import import_utils
-
-    import_utils.is_torchvision_available()  # both ask before there is a stub, and remember
-    for name in ("torchvision", "torchvision.transforms", "torchaudio", "torchaudio.transforms"):
-        sys.modules.setdefault(name, _Stub(name))
+    stub_torchvision()
     sys.path.append(str(Path(TREE)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from comfy.cli_args import args
 
         args.cpu, args.fp32_text_enc = True, True
+        import comfy.sd  # noqa: F401
+
+
+def serve(arguments: list[str]) -> None:
+    """Start ComfyUI's server in this process."""
+    stub_torchvision()
+    main = str(Path(TREE) / "main.py")
+    sys.path.insert(0, TREE)
+    sys.argv = [main, *arguments]
+    runpy.run_path(main, run_name="__main__")
+
+
+def stub_torchvision() -> None:
+    """What ComfyUI imports and does not use for text; not for transformers and diffusers, who ask for it."""
+    import diffusers  # noqa: F401
+    from transformers.utils import import_utils
+
+    import_utils.is_torchvision_available()  # both have asked now, and remember
+    for name in ("torchvision", "torchvision.transforms", "torchaudio", "torchaudio.transforms"):
+        sys.modules.setdefault(name, _Stub(name))
 
 
 class _Stub(types.ModuleType):
@@ -149,3 +165,7 @@ def _load(into, model) -> None:
     missing = {key for key in into.state_dict() if key not in state} - {"text_projection.weight"}
     assert not missing, missing
     into.load_state_dict(state, strict=False)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1:])
