@@ -263,14 +263,14 @@ def spot_table(kinds: Sequence[Kind]) -> str:
 
 def measured_table(kinds: Sequence[Kind], keep: Keep) -> str:
     """What choosing by pictures gives, by kind and over all."""
-    lines = ["| | measured | best fixed way | the same way for all | hindsight |", "|---|---|---|---|---|"]
-    everything: list[Shares] = []
+    lines = ["| | chosen | best fixed way | the same way for all | hindsight |", "|---|---|---|---|---|"]
+    everything: list[tuple[Kind, Shares]] = []
     for kind in kinds:
         judged = measured(kind, keep)
         if not judged:
             continue
         shares = Shares(judged)
-        everything.append(shares)
+        everything.append((kind, shares))
         ways = [way for way in kind.tried if way in shares.arms]
         best = max(ways, key=lambda way: shares.mean(way, "both"))
         cells = [
@@ -281,17 +281,18 @@ def measured_table(kinds: Sequence[Kind], keep: Keep) -> str:
         ]
         lines.append(f"| {kind.title} | {' | '.join(cells)} |")
     if everything:
-        concepts = sorted(set.intersection(*(set(shares.concepts) for shares in everything)))
+        concepts = sorted(set.intersection(*(set(shares.concepts) for _, shares in everything)))
         rows = {}
         for name in ("measured", "hindsight", "fixed"):
             values = []
-            for kind, shares in zip(kinds, everything, strict=False):
+            for kind, shares in everything:
                 arm = kind.fixed if name == "fixed" else name
                 values.append([shares.found[arm, "both"][shares.concepts.index(c)] for c in concepts])
             rows[name] = np.mean(values, axis=0)
         texts = {name: interval_text(float(row.mean()), interval(row)) for name, row in rows.items()}
         lines.append(
-            f"| **all {len(everything)}** | {texts['measured']} | | {texts['fixed']} | {texts['hindsight']} |"
+            f"| **all {len(everything)}**, {len(concepts)} concepts "
+            f"| {texts['measured']} | | {texts['fixed']} | {texts['hindsight']} |"
         )
         mean, bounds, p = paired(rows["measured"] - rows["fixed"])
         lines.append(
@@ -443,8 +444,14 @@ def main(
         f"{said}\n",
         docs_table(kinds),
         "![Context against likeness, a panel for each kind of training](images/rivals.png)\n",
+        "Each family by itself: the area under its curve, and what it has where the likeness must stay:\n",
         family_table(kinds),
+        "A way chosen for each training by its own pictures, beside fixed ones; the share that keeps both:\n",
         measuring,
+        "The open questions, as differences in points, each paired by concept:\n",
+        paired_table(kinds),
+        "By what a prompt asks for, context/likeness, as it is and with the same way for all:\n",
+        spot_table(kinds),
     ]
     into_docs("\n" + "\n".join(page) + "\n", docs / "instead.md")
     picture = draw(kinds)
