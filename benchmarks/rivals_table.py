@@ -3,10 +3,11 @@
     python benchmarks/rivals_table.py                         # of what is committed
     python benchmarks/rivals_table.py --work outputs/rivals   # first takes in what was drawn since
 
-Works on whatever is there, and says what is missing. Writes ``results/rivals.jsonl`` (a line a way and unit),
-``results/rivals.md`` (every figure), ``docs/images/rivals.png``, and the tables
-between the marks in ``docs/instead.md``. "Both" is the share of pictures that keep context and likeness;
-a picture keeps its context when place, style, accessory and second subject are all as asked.
+Works on whatever is there, and says what is missing; ways are held against each other once all concepts that
+were begun have them. Writes ``results/rivals.jsonl`` (a line a way and unit), ``results/rivals.md`` (every
+figure), ``docs/images/rivals.png``, and the tables between the marks in ``docs/instead.md``. "Both" is the
+share of pictures that keep context and likeness; a picture keeps its context when place, style, accessory and
+second subject are all as asked.
 
     area        under the staircase of a family's points, the unadjusted one among them: of each concept, so
                 that a family of more points has more of it
@@ -94,16 +95,17 @@ class Kind:
                     | {name: bool(record[name][prompt]) for name in ("context_kept", "identity_kept")}
                 )
         self.shares = Shares(self.pictures)
-        self.ways = self.shares.arms
-        self.names = names_of(self.ways)
-        self.level = "token" if FIXED["token"] in self.ways else "prompt"
+        self.names = names_of(self.shares.arms)
+        there = {way: ~np.isnan(self.shares.found[way, "both"]) for way in self.shares.arms}
+        self.ways = [way for way, concepts in there.items() if concepts.all()]  # comparable
+        self.level = "token" if FIXED["token"] in self.shares.arms else "prompt"
         self.fixed = FIXED[self.level]
         tried = (r["way"] for key, found in units.items() if key[4] != "beside" for r in found)
         self.tried = list(dict.fromkeys(tried))  # by tuning
 
     def members(self, family: str) -> list[str]:
         """A family's ways, the gentlest first."""
-        return [way for way in self.ways if FAMILIES[family][0](way)]
+        return sorted(filter(FAMILIES[family][0], self.ways), key=_strength)
 
     def families(self) -> list[str]:
         return [family for family in FAMILIES if self.members(family)]
@@ -112,6 +114,14 @@ class Kind:
         """The fixed way that keeps both most often."""
         ways = [way for way in self.ways if way != BASE.name]
         return max(ways, key=lambda way: self.shares.mean(way, "both"))
+
+
+def _strength(way: str) -> float:
+    """By which a family's ways are put in order: α rises, a scale falls."""
+    name, _, settings = way.partition(":")
+    value = settings.partition(",")[0].partition("=")[2]
+    total = sum(float(number) for number in value.split("/") if number)
+    return -total if name in ("lora", "weights") else total
 
 
 def names_of(ways: Sequence[str]) -> dict[str, str]:
@@ -198,18 +208,25 @@ def missing(lines: Lines) -> list[str]:
 
 
 def whole_table(kind: Kind) -> str:
-    """Every way of one kind, those that keep both most often first."""
+    """Every way of one kind, those that keep both most often first, and last what not all concepts have."""
     shares, against = kind.shares, kind.names.get(kind.fixed, "")
     lines = [
-        f"| {kind.title} | pictures | {' | '.join(OUTCOMES)} | both, against {against} | p |",
-        "|---" * (len(OUTCOMES) + 4) + "|",
+        f"| {kind.title} | concepts | pictures | {' | '.join(OUTCOMES)} | both, against {against} | p |",
+        "|---" * (len(OUTCOMES) + 5) + "|",
     ]
-    for way in sorted(kind.ways, key=lambda way: -shares.mean(way, "both")):
+    for way in sorted(shares.arms, key=lambda way: (way not in kind.ways, -shares.mean(way, "both"))):
         more = ["", ""]
-        if kind.fixed in kind.ways and way not in (kind.fixed, BASE.name):
+        if kind.fixed in shares.arms and way not in (kind.fixed, BASE.name):
             mean, bounds, p = shares.gain(way, "both", kind.fixed)
             more = [interval_text(mean, bounds, sign="+"), f"{p:.3f}"]
-        cells = [kind.names[way], str(shares.pictures[way]), *(shares.cell(way, o) for o in OUTCOMES), *more]
+        concepts = int((~np.isnan(shares.found[way, "both"])).sum())
+        cells = [
+            kind.names[way],
+            str(concepts),
+            str(shares.pictures[way]),
+            *(shares.cell(way, o) for o in OUTCOMES),
+            *more,
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -246,14 +263,14 @@ def spot_table(kinds: Sequence[Kind]) -> str:
 
 def measured_table(kinds: Sequence[Kind], keep: Keep) -> str:
     """What choosing by pictures gives, by kind and over all."""
-    lines = ["| | measured | best fixed way | the same way for all | hindsight |", "|---|---|---|---|---|"]
-    everything: list[Shares] = []
+    lines = ["| | chosen | best fixed way | the same way for all | hindsight |", "|---|---|---|---|---|"]
+    everything: list[tuple[Kind, Shares]] = []
     for kind in kinds:
         judged = measured(kind, keep)
         if not judged:
             continue
         shares = Shares(judged)
-        everything.append(shares)
+        everything.append((kind, shares))
         ways = [way for way in kind.tried if way in shares.arms]
         best = max(ways, key=lambda way: shares.mean(way, "both"))
         cells = [
@@ -264,17 +281,18 @@ def measured_table(kinds: Sequence[Kind], keep: Keep) -> str:
         ]
         lines.append(f"| {kind.title} | {' | '.join(cells)} |")
     if everything:
-        concepts = sorted(set.intersection(*(set(shares.concepts) for shares in everything)))
+        concepts = sorted(set.intersection(*(set(shares.concepts) for _, shares in everything)))
         rows = {}
         for name in ("measured", "hindsight", "fixed"):
             values = []
-            for kind, shares in zip(kinds, everything, strict=False):
+            for kind, shares in everything:
                 arm = kind.fixed if name == "fixed" else name
                 values.append([shares.found[arm, "both"][shares.concepts.index(c)] for c in concepts])
             rows[name] = np.mean(values, axis=0)
         texts = {name: interval_text(float(row.mean()), interval(row)) for name, row in rows.items()}
         lines.append(
-            f"| **all {len(everything)}** | {texts['measured']} | | {texts['fixed']} | {texts['hindsight']} |"
+            f"| **all {len(everything)}**, {len(concepts)} concepts "
+            f"| {texts['measured']} | | {texts['fixed']} | {texts['hindsight']} |"
         )
         mean, bounds, p = paired(rows["measured"] - rows["fixed"])
         lines.append(
@@ -287,7 +305,7 @@ def docs_table(kinds: Sequence[Kind]) -> str:
     """Ways against kinds: both, and context / likeness; each kind's best is bold."""
     ways = list(dict.fromkeys(way for kind in kinds for way in kind.ways))
     names = names_of(ways)
-    order = sorted(ways, key=lambda way: (_place(way), ways.index(way)))
+    order = sorted(ways, key=lambda way: (place := _place(way), _strength(way) if place >= 0 else 0))
     lines = [f"| | {' | '.join(kind.title for kind in kinds)} |", "|---" * (len(kinds) + 1) + "|"]
     for way in order:
         cells = []
@@ -426,8 +444,14 @@ def main(
         f"{said}\n",
         docs_table(kinds),
         "![Context against likeness, a panel for each kind of training](images/rivals.png)\n",
+        "Each family by itself: the area under its curve, and what it has where the likeness must stay:\n",
         family_table(kinds),
+        "A way chosen for each training by its own pictures, beside fixed ones; the share that keeps both:\n",
         measuring,
+        "The open questions, as differences in points, each paired by concept:\n",
+        paired_table(kinds),
+        "By what a prompt asks for, context/likeness, as it is and with the same way for all:\n",
+        spot_table(kinds),
     ]
     into_docs("\n" + "\n".join(page) + "\n", docs / "instead.md")
     picture = draw(kinds)

@@ -6,8 +6,10 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -39,6 +41,38 @@ def test_a_style_and_a_second_subject_count_as_context(modules):
         assert prompt.kept(rivals.Reading(**seen))
         assert not prompt.kept(rivals.Reading(**(seen | {"style": "sketch"})))
     assert not second.kept(rivals.Reading(**(seen | {"second": None})))
+
+
+def test_custom_diffusions_weights_go_part_of_the_way_back_and_return(modules):
+    rivals, _ = modules
+    attention = torch.nn.Module()
+    attention.processor = torch.nn.Module()
+    for name, own in (("to_k", 3.0), ("to_v", 5.0)):
+        for holder, called, value in (
+            (attention, name, 1.0),
+            (attention.processor, f"{name}_custom_diffusion", own),
+        ):
+            layer = torch.nn.Linear(2, 2, bias=False)
+            torch.nn.init.constant_(layer.weight, value)
+            setattr(holder, called, layer)
+    pipe = SimpleNamespace(unet=torch.nn.ModuleList([attention]))
+
+    def weights():
+        return [
+            getattr(attention.processor, f"{name}_custom_diffusion").weight.mean().item()
+            for name in ("to_k", "to_v")
+        ]
+
+    with rivals.arm_of("weights:times=0.5").drawing(pipe, None):
+        assert weights() == [2.0, 3.0]
+    assert weights() == [3.0, 5.0]
+
+
+def test_the_noun_follows_the_learned_token(modules):
+    rivals, _ = modules
+    concept = rivals.Concept("<my-cat>", "cat")
+    assert rivals.arm_of("noun").asked(concept, "a photo of {}") == "a photo of <my-cat> cat"
+    assert rivals.arm_of("noun:alpha=0.2").adjuster.alpha == 0.2
 
 
 def unit(folder: Path, recipe: str, concept: str, ways: dict[str, tuple[str, str]]) -> None:

@@ -62,7 +62,7 @@ RECIPES: dict[str, Recipe] = {
     "dreambooth": LORA,
     "textual inversion": ROWS,
     "custom diffusion": CUSTOM,
-    "dreambooth, all text": LORA.with_(text_lr=2.5e-3, text_layers="q_proj,k_proj,v_proj,out_proj"),
+    "dreambooth, all text": LORA.with_(text_lr=2e-3, text_layers="q_proj,k_proj,v_proj,out_proj"),
     "dreambooth, denoiser alone": Recipe(DreamBoothLoRA, dict(steps=240, lr=6e-3)),
     "dreambooth, prior": LORA.with_(seeds=3, prior_weight=1.0, class_images=24),
     "dreambooth, clipped": LORA.with_(seeds=3, max_grad_norm=0.02),
