@@ -3,6 +3,10 @@
     plan      what is to be drawn
     draw      the pictures
     score     what they are worth
+    judge     what a vision-language model thinks of them
+    label     what people think of them
+    report    what it comes to
+    diff      whether two runs say the same
     import    pictures that others drew, and scores that others published
     export    pictures and figures for other programs
 
@@ -28,7 +32,11 @@ from ..output import check_writable
 from ..subjects import BUNDLED_BETA, chosen_miniature, miniature_called
 from . import options as o
 from .console import command, print_json, progress, say, stdout, stopped
+from .evaluate_diff import diff
 from .evaluate_files import export, import_
+from .evaluate_judge import judge
+from .evaluate_label import label
+from .evaluate_report import INCOMPLETE, report
 from .evaluate_score import score
 from .evaluate_suites import BUNDLED, Concepts, Data, Split, SuiteName, chosen_suite
 from .registered import with_registered
@@ -36,8 +44,7 @@ from .typed import line
 
 __all__ = ["evaluate_app"]
 
-HELP = "Draw and score many concepts, methods and arms."
-INCOMPLETE = 3  # the exit code where pictures are missing
+HELP = "Draw, score and compare many concepts, methods and arms."
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run.")]
 
@@ -48,6 +55,10 @@ def evaluate_app() -> typer.Typer:
     app.command("plan", short_help="Say what is to be drawn.")(with_registered(plan))
     app.command("draw", short_help="Draw the pictures, or go on with it.")(draw)
     app.command("score", short_help="Measure the pictures.")(score)
+    app.command("judge", short_help="Ask a vision-language model about the pictures.")(judge)
+    app.command("label", short_help="Write a page on which people rate pictures.")(label)
+    app.command("report", short_help="Report what every arm gains, and how surely.")(report)
+    app.command("diff", short_help="Tell two runs apart.")(diff)
     app.command("import", short_help="Take in pictures or scores of others.")(import_)
     app.command("export", short_help="Give out pictures with their figures.")(export)
     return app

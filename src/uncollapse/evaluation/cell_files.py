@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path, PurePosixPath
@@ -10,8 +9,8 @@ from typing import Any
 
 from ..admission import json_from
 from ..errors import FileFormatError
-from ..output import plain, save_text
 from .cells import Cell
+from .store import keep_rows
 
 __all__ = ["JUDGED", "NAME", "SUFFIX", "cells_at", "read_cells", "write_cells"]
 
@@ -25,9 +24,7 @@ def write_cells(cells: Iterable[Cell], path: Path) -> Path:
 
     Raises: OutputError.
     """
-    return save_text(
-        "".join(json.dumps(plain(asdict(cell)), ensure_ascii=False) + "\n" for cell in cells), path
-    )
+    return keep_rows(map(asdict, cells), path)
 
 
 def cells_at(path: Path) -> tuple[list[Cell], Path]:

@@ -29,7 +29,7 @@ from .suites import Suite, SuiteConcept, SuitePrompt
 __all__ = ["Progress", "Run"]
 
 KIND = "uncollapse evaluation"
-RUN, ROWS, CELLS = "run.json", "plan.jsonl", "cells.jsonl"
+RUN, ROWS = "run.json", "plan.jsonl"
 DRAWS, FEATURES, SCORES, REFERENCES = "draws", "features", "scores", "references"
 
 

@@ -10,7 +10,7 @@ concept without photos, have rows without a value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from torch.nn.functional import cosine_similarity, normalize
 
 from ..errors import FileFormatError, Setting, UncollapseWarning
 from ..subjects import Bundled, bundled, chosen_miniature, miniature_called
+from .cell_files import NAME, write_cells
 from .digests import digest, digest_of_path
 from .features import Eye, Features, clip_eye, eye, opened, unreadable
 from .profiles import Profile, ProfileScore, Scale
-from .run import CELLS, FEATURES, SCORES, Run
+from .run import FEATURES, SCORES, Run
 from .store import keep_rows
 from .suites import SuiteConcept, SuitePrompt
 
@@ -119,7 +120,7 @@ def score(
             rows |= _judged(own, asked)
     for name, found in rows.items():
         keep_rows(found, run.folder / SCORES / f"{digest(name)[:16]}.jsonl")
-    keep_rows(map(asdict, run.cells()), run.folder / CELLS)
+    write_cells(run.cells(), run.folder / NAME)
     every = [row for found in rows.values() for row in found]
     missing = [row["error"] for row in every if row["error"]]
     counted = {text: missing.count(text) for text in dict.fromkeys(missing)}
