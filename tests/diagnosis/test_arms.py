@@ -15,7 +15,7 @@ from toys.diagnoses import CONTEXTS, FAST
 from toys.outline import Outline
 from toys.pipelines import encode, make_pipeline
 from uncollapse.adjusters import Adjuster, Role
-from uncollapse.comparison import BASE, PERSONALISED, Arm, tea_arms
+from uncollapse.comparison import BASE, PERSONALISED, Arm, parse_arm, tea_arms
 from uncollapse.components import without_adapters
 from uncollapse.diagnosis import (
     PictureSettings,
@@ -127,3 +127,14 @@ def test_an_adjuster_that_looks_at_neighbours_is_given_the_whole_sentence(lora_p
         embeds = encode(lora_pipe, CONTEXTS.about("sks cat"), guidance=False)[0]
     for row, sentence, expected in zip(found.P, ours, embeds, strict=True):
         torch.testing.assert_close(row, expected[len(sentence.ids) - 1], rtol=1e-4, atol=1e-4)
+
+
+def test_an_arm_that_names_other_encoders_leaves_the_sentences_as_they_are(lora_pipe):
+    anchors = encode_alone(lora_pipe.tokenizer, make_pipeline().text_encoder, CONTEXTS.about("cat"))
+    read = reading(lora_pipe, uc.Concept("sks cat", "cat"), CONTEXTS, anchors, "text_encoder")
+    assert adjusted(read, lora_pipe, parse_arm("tea:encoders=pooled")) is read.drift
+    named, every = (
+        adjusted(read, lora_pipe, parse_arm(f"tea:encoders={x}")) for x in ("text_encoder", "all")
+    )
+    assert torch.equal(named.P, every.P)
+    assert not torch.equal(named.P, read.drift.P)

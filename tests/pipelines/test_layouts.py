@@ -4,6 +4,8 @@ No test knows a layout. Which vectors belong to a prompt is told by encoding ano
 with the bare pipeline; where they have to go, by encoding the anchor prompt.
 """
 
+import contextlib
+
 import pytest
 import torch
 
@@ -14,6 +16,7 @@ from uncollapse.adjustment import turn_and_scale
 from uncollapse.components import text_encoders
 from uncollapse.pipelines import prompt_level
 from uncollapse.pipelines.encode_step import tensors_in
+from uncollapse.pipelines.sources import source_names
 
 pytestmark = pytest.mark.thorough
 
@@ -129,6 +132,23 @@ def test_by_role_each_vector_moves_as_the_one_alpha_moves_it_or_not_at_all(pipe)
             assert torch.equal(part[its], moved[its])
     moves = [any(not torch.equal(a, b) for a, b in zip(plain, part, strict=True)) for part in parts]
     assert moves[0] or moves[2]  # a pooled vector or a mean is of the rest
+
+
+def test_encoders_one_by_one_move_what_all_of_them_move_together(pipe):
+    def adjusted_by(encoders):
+        with uc.apply(pipe, "sks cat", anchor="dog", alpha=0.5, beta=1.2, encoders=encoders):
+            return encoded(pipe, PROMPT, "a hat")
+
+    plain, everything = encoded(pipe, PROMPT, "a hat"), adjusted_by("all")
+    parts = {}
+    for name in source_names(pipe):
+        with contextlib.suppress(uc.AdjustmentError):  # of which nothing is drawn by
+            parts[name] = adjusted_by(name)
+    assert_same(adjusted_by("+".join(parts)), everything)
+    for own, moved, *each in zip(plain, everything, *parts.values(), strict=True):
+        follows = [part != own for part in each]
+        assert torch.equal(torch.stack(follows).sum(0), (moved != own).int())
+        assert all(torch.equal(part[its], moved[its]) for part, its in zip(each, follows, strict=True))
 
 
 def test_removal_and_failure_leave_the_pipeline_as_it_was(pipe):
