@@ -39,7 +39,7 @@ def test_texts_that_stay_lack_it_and_hold_the_empty_prompt():
 
 def test_what_is_kept_back_is_in_nothing_that_is_fitted():
     found = made()
-    tails = {text.partition("{} ")[2] for text in found.kept_back if len(text.split()) > 6}
+    tails = {tail for text in found.kept_back if len((tail := text.partition("{} ")[2]).split()) > 4}
     assert len(found.kept_back) == 20
     assert tails
     assert not any(tail in text for tail in tails for text in (*found.fitted, *found.staying))
