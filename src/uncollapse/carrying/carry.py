@@ -138,6 +138,7 @@ def bake_lora(
     source, output, settings = Path(source), Path(output), settings or FitSettings()
     check_baked_output(output, overwrite)
     check_arm(arm)
+    way = typed_arm(arm)
     tensors, metadata = opened(source)
     if OURS + "source_layers" in metadata:
         raise FileFormatError(
@@ -162,7 +163,7 @@ def bake_lora(
         made, names = in_kohya(str(source), made, now)
         said = {name: each for name, each in said.items() if name != STATED}
         said[OURS + "source_names"] = json.dumps(names)
-    said |= _told(concept, arm, found, pipe)
+    said |= _told(concept, way, found, pipe)
     save_safetensors(made, output, said)
     if found.carried < ENOUGH:
         warnings.warn(_little(found), stacklevel=2)
@@ -348,7 +349,7 @@ def _provenance(
     }
 
 
-def _told(concept: Concept, arm: Arm, found: Carried, pipe: Pipeline) -> dict[str, str]:
+def _told(concept: Concept, way: str, found: Carried, pipe: Pipeline) -> dict[str, str]:
     """What people and programs may want to know of the file."""
     from .. import __version__
 
@@ -358,7 +359,7 @@ def _told(concept: Concept, arm: Arm, found: Carried, pipe: Pipeline) -> dict[st
         "model": model,
         "placeholder": concept.placeholder,
         "anchor": concept.anchor,
-        "way": typed_arm(arm),
+        "way": way,
         "carried": f"{found.carried:.3f}",
         "others_moved": f"{found.others_moved:.3f}",
     }
@@ -370,7 +371,7 @@ def _little(found: Carried) -> UncollapseWarning:
         f"{found.output}: carries {found.carried:.0%} of the adjustment only. Try it before you trust it; a "
         "larger ",
         Setting("rank"),
-        " carries more.",
+        " carries a little more.",
     )
 
 
