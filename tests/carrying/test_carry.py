@@ -1,5 +1,6 @@
 """A baked LoRA does in plain diffusers what the adjustment does, says how nearly, and can be undone."""
 
+import json
 import warnings
 
 import pytest
@@ -27,8 +28,10 @@ from uncollapse.weight_files import opened
 
 CONCEPT = uc.Concept("sks cat", "cat")
 WAY = parse_arm("tea:alpha=0/1/1,beta=1")
-QUICK = FitSettings(rank=4, captions=48, steps=60, batch=16, measured=12, lr=1e-2)
+QUICK = FitSettings(rank=4, captions=32, steps=40, batch=16, measured=8, lr=1e-2)
+FEW = FitSettings(rank=4, captions=8, steps=8, batch=8, measured=4)
 FRESH = ["a photo of sks cat on the beach", "a sks cat wearing a red hat", "the canyon and a big sks cat"]
+ATTENTION = ["q_proj", "k_proj", "v_proj", "out_proj"]
 STATED = {"instance_prompt": "a photo of sks cat", "format": "pt"}
 
 
@@ -61,6 +64,18 @@ def baked(source, tmp_path_factory):
     found = bake(source, output, advance=steps.append)
     assert sum(steps) == work(QUICK)
     return found
+
+
+def as_kohya_file(source, output):
+    kinds = {"text_encoder": "lora_linear_layer", "unet": "lora"}
+    plain = {
+        name.replace("lora_A", f"{kind}.down").replace("lora_B", f"{kind}.up"): each
+        for part, kind in kinds.items()
+        for name, each in load_file(source).items()
+        if name.startswith(part)
+    }
+    save_file(as_kohya(plain), output)
+    return output
 
 
 def distance(one, other):
@@ -119,7 +134,7 @@ def test_a_file_that_was_changed_or_never_baked_is_not_unbaked(source, baked, tm
 def test_a_lora_without_a_text_half_gets_one(source, tmp_path):
     tensors = {name: each for name, each in load_file(source).items() if name.startswith("unet")}
     save_file(tensors, tmp_path / "unet.safetensors")
-    found = bake(tmp_path / "unet.safetensors", tmp_path / "tea.safetensors")
+    found = bake(tmp_path / "unet.safetensors", tmp_path / "tea.safetensors", settings=FEW)
     assert (found.rank_own, found.rank_added, found.layers) == (0, 4, 12)
     assert found.by_role["rest"][1] < found.by_role["rest"][0]
     assert any(name.startswith("text_encoder.") for name in load_file(found.output))
@@ -128,19 +143,12 @@ def test_a_lora_without_a_text_half_gets_one(source, tmp_path):
     assert load_file(back).keys() == tensors.keys()
 
 
-@pytest.mark.parametrize("way", ["lora:text=0.25", "lora:denoiser=0.6", "lora:text=0,denoiser=0.5"])
-@pytest.mark.parametrize("layout", ["diffusers", "kohya"])
+@pytest.mark.parametrize(
+    ("way", "layout"), [("lora:text=0.25", "diffusers"), ("lora:text=0,denoiser=0.5", "kohya")]
+)
 def test_a_lora_turned_down_is_baked_exactly(source, tmp_path, way, layout):
     if layout == "kohya":
-        kinds = {"text_encoder": "lora_linear_layer", "unet": "lora"}
-        plain = {
-            name.replace("lora_A", f"{kind}.down").replace("lora_B", f"{kind}.up"): each
-            for part, kind in kinds.items()
-            for name, each in load_file(source).items()
-            if name.startswith(part)
-        }
-        save_file(as_kohya(plain), tmp_path / "kohya.safetensors")
-        source = tmp_path / "kohya.safetensors"
+        source = as_kohya_file(source, tmp_path / "kohya.safetensors")
     arm = parse_arm(way)
     found = bake(source, tmp_path / "less.safetensors", arm)
     assert (found.carried, found.fitted) == (1.0, False)
@@ -154,6 +162,37 @@ def test_a_lora_turned_down_is_baked_exactly(source, tmp_path, way, layout):
     one, other = load_file(source), load_file(back)
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_in_kohyas_layout_it_does_the_same_and_comes_back_in_its_own(source, tmp_path):
+    """The source states a scale of two, in diffusers' way."""
+    stated = {"text_encoder.r": 4, "text_encoder.lora_alpha": 8, "text_encoder.target_modules": ATTENTION}
+    stated |= {"unet.r": 4, "unet.lora_alpha": 4, "unet.target_modules": ["to_k", "to_q", "to_v", "to_out.0"]}
+    metadata = {"lora_adapter_metadata": json.dumps(stated)}
+    save_file(load_file(source), tmp_path / "stated.safetensors", metadata)
+    plain, kohya = (
+        bake(
+            tmp_path / "stated.safetensors",
+            tmp_path / f"{name}.safetensors",
+            settings=FEW,
+            kohya=name == "kohya",
+        )
+        for name in ("plain", "kohya")
+    )
+    assert any(name.startswith("lora_te_text_model_") for name in load_file(kohya.output))
+    one, other = (personalised(each.output) for each in (plain, kohya))
+    assert not torch.allclose(encode(one, FRESH)[0], encode(personalised(source), FRESH)[0], atol=1e-2)
+    assert torch.allclose(encode(one, FRESH)[0], encode(other, FRESH)[0], atol=1e-5)
+    back = unbake_lora(kohya.output, tmp_path / "back.safetensors")
+    assert back.read_bytes() == unbake_lora(plain.output, tmp_path / "again.safetensors").read_bytes()
+    with safe_open(back, "pt") as file:
+        assert file.metadata() == {"format": "pt", **metadata}
+    own, again = load_file(source), load_file(back)
+    assert own.keys() == again.keys()
+    assert all(torch.equal(own[name], again[name]) for name in own)
+    unbaked = as_kohya_file(source, tmp_path / "own.safetensors")
+    with pytest.raises(AdjustmentError, match="kohya's layout already"):
+        bake(unbaked, tmp_path / "no.safetensors", parse_arm("lora:text=0"), kohya=True)
 
 
 def test_the_fit_begins_where_the_own_half_is_off(source):
@@ -198,12 +237,28 @@ def test_wrong_input_is_refused_in_a_sentence_and_nothing_is_written(source, bak
     learned = personalised(source)
     add_token(learned, "<t>", torch.ones(1, 32))
     with pytest.raises(PlaceholderError, match="is a learned token"):
-        bake_lora(tmp_path / "silent.safetensors", output, learned, uc.Concept("<t>", "cat"), WAY, QUICK)
+        bake_lora(
+            tmp_path / "silent.safetensors", output, learned, uc.Concept("<t>", "cat"), parse_arm("tea")
+        )
     with_t5 = personalised(source)
     with_t5.text_encoder.config.model_type = "t5"
     with pytest.raises(PipelineError, match="with t5, and LoRA files have a part for CLIP"):
         bake_lora(source, output, with_t5, CONCEPT, WAY, QUICK)
     assert not output.exists()
+
+
+def test_what_would_not_be_turned_down_with_the_rest_is_refused(source, tmp_path):
+    name = next(name for name in load_file(source) if name.startswith("unet") and "lora_B" in name)
+    more = {**load_file(source), name.replace("lora_B.weight", "lora_magnitude_vector"): torch.ones(16)}
+    save_file(more, tmp_path / "dora.safetensors")
+    with pytest.raises(ForeignFileError, match="not turned down with the rest"):
+        bake_lora(
+            tmp_path / "dora.safetensors",
+            tmp_path / "no.safetensors",
+            None,
+            CONCEPT,
+            parse_arm("lora:denoiser=0"),
+        )
 
 
 def test_little_is_warned_of(source, tmp_path):

@@ -92,11 +92,13 @@ def test_new_layers_are_called_as_the_files_own(plain):
     assert "lora_te2_text_model_encoder_layers_0_self_attn_q_proj.lora_up.weight" in made
 
 
-def test_ranks_are_alike_where_no_alpha_says_what_they_mean(plain):
-    """Older diffusers would take the first layer's rank for every layer's alpha."""
-    made, _ = with_added(plain, {}, layers_of("it", plain, {}), added(3))
-    changed = {len(made[f"text_encoder.text_model.{m}.lora_linear_layer.down.weight"]) for m in (Q, FC)}
-    assert changed == {4 + 3}
+@pytest.mark.parametrize("layout", ["diffusers", "kohya"])
+def test_ranks_and_scales_are_alike(plain, layout):
+    """With transformers 5, diffusers takes the most common alpha of a file of kohya's for all."""
+    tensors = in_layout(plain, layout)
+    made, _ = with_added(tensors, {}, layers_of("it", tensors, {}), added(3))
+    now = [layer for layer in layers_of("it", made, {}) if layer.module in (Q, FC)]
+    assert [(layer.rank, layer.scale) for layer in now] == [(4 + 3, 2.0 if layout == "kohya" else 1.0)] * 2
 
 
 def test_what_diffusers_states_in_metadata_is_kept_true(plain):
@@ -108,8 +110,8 @@ def test_what_diffusers_states_in_metadata_is_kept_true(plain):
     now = json.loads(said[STATED])
     assert now["unet.r"] == 4
     assert (now["text_encoder.r"], now["text_encoder.lora_alpha"]) == (4, 8)  # of the layers left alone
-    assert now["text_encoder.rank_pattern"] == {Q: 7, FC: 3}
-    assert now["text_encoder.alpha_pattern"] == {Q: 14.0, FC: 3.0}
+    assert now["text_encoder.rank_pattern"] == {Q: 7, FC: 7}
+    assert now["text_encoder.alpha_pattern"] == {Q: 14.0, FC: 14.0}
     before, after = deltas(plain, metadata), deltas(made, said)
     A, B = added(3)["text_encoder", Q]
     expected = before["text_encoder", Q] + B.double() @ A.double()
@@ -139,5 +141,11 @@ def test_half_a_layer_and_no_layer_are_refused(plain):
         layers_of("it", half, {})
     with pytest.raises(ForeignFileError, match="holds no layers"):
         layers_of("it", {"bundle_emb.x": torch.zeros(1)}, {})
+    kohya = in_layout(plain, "kohya")
+    alpha = next(name for name in kohya if name.endswith(".alpha"))
+    with pytest.raises(FileFormatError, match=r"an alpha for 'lora_.*does nothing"):
+        layers_of("it", {**kohya, alpha: torch.tensor(0.0)}, {})
+    with pytest.raises(FileFormatError, match="no JSON object"):
+        layers_of("it", plain, {STATED: "{"})
     assert is_lora(plain)
     assert not is_lora({"<my-cat>": 1})

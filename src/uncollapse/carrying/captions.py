@@ -59,7 +59,8 @@ def captions(
     rng = random.Random(seed)
     sentences = [text for kind in KINDS for text in shipped(kind).templates if fits(text)]
     apart = sentences[::KEPT_BACK]
-    others = [text for i, text in enumerate(sentences) if i % KEPT_BACK]
+    endings = set(map(_ending, apart))
+    others = [text for text in sentences if _ending(text) not in endings]  # of another kind, it may end alike
 
     def some(count: int, make: Callable[[int], str]) -> Iterator[str]:
         found = 0
@@ -102,11 +103,15 @@ def _said(template: str, subject: str) -> str:
 
 def _turned(rng: random.Random, sentence: str) -> str:
     """A sentence that begins "a {} …" in another wording: another opening, or the concept at its end."""
-    _, _, rest = sentence.partition("{} ")
+    rest = _ending(sentence)
     concept = f"{rng.choice(ARTICLES)}{{}}"
     if rest and rng.random() < 0.25:
         return f"{rest}, {concept}"
     return f"{rng.choice(OPENINGS)}{concept} {rest}".strip()
+
+
+def _ending(sentence: str) -> str:
+    return sentence.partition("{} ")[2]
 
 
 def _random_words(rng: random.Random, words: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ LoRA down needs no fit: a copy of its own matrices with B times (factor − 1) b
     uncollapse.source, .source_sha256                    its name, and a checksum of its tensors
     uncollapse.source_layers                             {layer: what it was}, of those that differ
     uncollapse.source_metadata                           its own
+    uncollapse.source_names                              {entry: its name there}, where the layout is another
 """
 
 from __future__ import annotations
@@ -46,7 +47,19 @@ from ..vocabulary.words import whole_words
 from ..weight_files import opened
 from .captions import captions
 from .fitting import Aims, FitSettings, Part, aims, encoded, fit, linears, off, part_in_force, staying
-from .layers import DENOISER, Added, Layer, is_down, is_lora, layers_of, stem_of, with_added
+from .layers import (
+    BESIDE,
+    DENOISER,
+    STATED,
+    Added,
+    Layer,
+    in_kohya,
+    is_down,
+    is_lora,
+    layers_of,
+    stem_of,
+    with_added,
+)
 
 __all__ = ["Carried", "bake_lora", "check_arm", "holds_lora", "unbake_lora", "work"]
 
@@ -102,18 +115,20 @@ def bake_lora(
     settings: FitSettings | None = None,
     *,
     overwrite: bool = False,
+    kohya: bool = False,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Carried:
     """Write a LoRA that does by itself what ``arm`` does, as nearly as a LoRA can.
 
     Args:
         source: a LoRA file of diffusers', PEFT's or kohya's layout, with or without a text half.
-        output: a ``.safetensors`` file; it has the layout of the source.
+        output: a ``.safetensors`` file; it has the layout of the source, or kohya's where that is asked for.
         pipe: the model with this LoRA loaded (``models.load_lora``), and with no other.
         concept: its placeholder and anchor, and who encodes what; its adjuster is not used.
         arm: how: an adjuster, or the LoRA turned down.
         settings: of the fit.
         overwrite: whether ``output`` may exist, or be the source.
+        kohya: write it in kohya's layout, which A1111, Forge and ComfyUI know from kohya's trainers.
         advance: called as the fit goes on, ``work(settings)`` in all.
 
     Returns: how much of the adjustment the file carries. Less than 0.8 is warned of.
@@ -123,6 +138,7 @@ def bake_lora(
     source, output, settings = Path(source), Path(output), settings or FitSettings()
     check_baked_output(output, overwrite)
     check_arm(arm)
+    way = typed_arm(arm)
     tensors, metadata = opened(source)
     if OURS + "source_layers" in metadata:
         raise FileFormatError(
@@ -131,16 +147,23 @@ def bake_lora(
         )
     layers = layers_of(str(source), tensors, metadata)
     check_trigger(source, concept.placeholder)
+    if kohya:
+        in_kohya(str(source), tensors, layers)  # refused before the work
     if arm.adjuster is None:
-        added = _turned_down(source, layers, arm)
+        added = _turned_down(source, tensors, layers, arm)
         found = Carried(output, False, 1.0, {}, 0.0, *_counted(layers, added))
     else:
         concept = replace(concept, adjuster=arm.adjuster)
         added, figures = _fitted(pipe, concept, layers, settings, advance)
         found = Carried(output, True, *figures, *_counted(layers, added))
     made, said = with_added(tensors, metadata, layers, added)
-    said |= _provenance(source, tensors, metadata, layers, layers_of(str(output), made, said))
-    said |= _told(concept, arm, found, pipe)
+    now = layers_of(str(output), made, said)
+    said |= _provenance(source, tensors, metadata, layers, now)
+    if kohya:
+        made, names = in_kohya(str(source), made, now)
+        said = {name: each for name, each in said.items() if name != STATED}
+        said[OURS + "source_names"] = json.dumps(names)
+    said |= _told(concept, way, found, pipe)
     save_safetensors(made, output, said)
     if found.carried < ENOUGH:
         warnings.warn(_little(found), stacklevel=2)
@@ -165,7 +188,14 @@ def check_arm(arm: Arm) -> None:
         )
 
 
-def _turned_down(source: Path, layers: list[Layer], arm: Arm) -> Added:
+def _turned_down(source: Path, tensors: Mapping[str, Tensor], layers: list[Layer], arm: Arm) -> Added:
+    known = {name for layer in layers for name in layer.names}
+    strange = sorted(name for name in tensors if name not in known and not name.startswith(BESIDE))
+    if strange and arm.denoiser_lora != 1:
+        raise ForeignFileError(
+            f"bake(): {source} has '{strange[0]}', which is not turned down with the rest. Draw with it "
+            "instead: uncollapse generate."
+        )
     added: Added = {}
     for layer in layers:
         factor = arm.denoiser_lora if layer.part == DENOISER else arm.text_lora
@@ -245,11 +275,11 @@ def _fits(pipe: Pipeline, concept: Concept) -> Callable[[str], bool]:
 
 def _rounded(part: Part, own: Mapping[tuple[str, str], Layer], layers: list[Layer]) -> Part:
     """The part as the file will hold it."""
-    usual = next(iter(own.values()), layers[0]).A.dtype
+    usual = next(iter(own.values()), replace(layers[0], scale=1.0))
     found = {}
     for key, (A, B) in part.items():
-        dtype, scale = (own[key].A.dtype, own[key].scale) if key in own else (usual, 1.0)
-        found[key] = A.to(dtype).float(), (B / scale).to(dtype).float() * scale
+        like = own.get(key, usual)
+        found[key] = A.to(like.A.dtype).float(), (B / like.scale).to(like.B.dtype).float() * like.scale
     return found
 
 
@@ -280,7 +310,7 @@ def _figures(
 
 def _encoded(pipe: Pipeline, aimed: Aims) -> list[Tensor]:
     found = [encoded(pipe, aimed.texts[i : i + 8]) for i in range(0, len(aimed), 8)]
-    return [torch.cat(each) for each in zip(*found, strict=True)]
+    return [torch.cat(each).cpu() for each in zip(*found, strict=True)]
 
 
 def _off(vectors: list[Tensor], aimed: Aims) -> Tensor:
@@ -319,7 +349,7 @@ def _provenance(
     }
 
 
-def _told(concept: Concept, arm: Arm, found: Carried, pipe: Pipeline) -> dict[str, str]:
+def _told(concept: Concept, way: str, found: Carried, pipe: Pipeline) -> dict[str, str]:
     """What people and programs may want to know of the file."""
     from .. import __version__
 
@@ -329,7 +359,7 @@ def _told(concept: Concept, arm: Arm, found: Carried, pipe: Pipeline) -> dict[st
         "model": model,
         "placeholder": concept.placeholder,
         "anchor": concept.anchor,
-        "way": typed_arm(arm),
+        "way": way,
         "carried": f"{found.carried:.3f}",
         "others_moved": f"{found.others_moved:.3f}",
     }
@@ -341,7 +371,7 @@ def _little(found: Carried) -> UncollapseWarning:
         f"{found.output}: carries {found.carried:.0%} of the adjustment only. Try it before you trust it; a "
         "larger ",
         Setting("rank"),
-        " carries more.",
+        " carries a little more.",
     )
 
 
@@ -357,6 +387,8 @@ def unbake_lora(baked: str | Path, output: str | Path, *, overwrite: bool = Fals
         raise ForeignFileError(f"{baked}: was not made by uncollapse bake, so there is nothing to undo.")
     check_baked_output(output, overwrite)
     try:
+        if names := json.loads(metadata.get(OURS + "source_names", "{}")):
+            tensors = {names[name]: each for name, each in tensors.items() if name in names}
         found = _source_tensors(tensors, json.loads(metadata[OURS + "source_layers"]))
         own = json.loads(metadata[OURS + "source_metadata"])
         whole = _checksum(found) == metadata[OURS + "source_sha256"]

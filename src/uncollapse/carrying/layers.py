@@ -15,6 +15,7 @@ diffusers' newer files state their ranks and alphas a second time, in their meta
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -24,9 +25,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import FileFormatError, ForeignFileError
+from ..admission import json_from
+from ..errors import AdjustmentError, FileFormatError, ForeignFileError, Setting
 
-__all__ = ["DENOISER", "Added", "Layer", "is_down", "is_lora", "layers_of", "stem_of", "with_added"]
+__all__ = [
+    "DENOISER",
+    "Added",
+    "Layer",
+    "in_kohya",
+    "is_down",
+    "is_lora",
+    "layers_of",
+    "stem_of",
+    "with_added",
+]
 
 DENOISER = "denoiser"
 KINDS = {"lora_linear_layer.down": "lora_linear_layer.up", "lora.down": "lora.up"} | {
@@ -70,6 +82,11 @@ class Layer:
     scale: float
 
     @property
+    def names(self) -> set[str]:
+        """Of its entries in the file, some of which may be missing."""
+        return {f"{self.stem}.{each}" for each in (f"{self.down}.weight", f"{self.up}.weight", "alpha")}
+
+    @property
     def rank(self) -> int:
         return len(self.A)
 
@@ -100,7 +117,7 @@ def layers_of(file: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, s
         not understood can be neither scaled nor added to.
     """
     layers, known = [], set[str]()
-    stated = json.loads(metadata.get(STATED, "{}"))
+    stated = _stated(file, metadata)
     for name, A in tensors.items():
         if not (found := DOWN.fullmatch(name)):
             continue
@@ -112,7 +129,9 @@ def layers_of(file: str, tensors: Mapping[str, Tensor], metadata: Mapping[str, s
             raise FileFormatError(f"'{file}' is damaged: '{stem}' lacks one of its two matrices.")
         known |= set(names)
         alpha = tensors.get(names[2])
-        scale = _stated_scale(stated, part, module) if alpha is None else float(alpha) / len(A)
+        scale = _stated_scale(stated, part, module) if alpha is None else float(alpha.flatten()[0]) / len(A)
+        if not 0 < scale < math.inf:
+            raise FileFormatError(f"'{file}' states an alpha for '{stem}' with which it does nothing.")
         layers.append(Layer(part, module, stem, down, KINDS[down], A, B, scale))
     for name in tensors:
         if name not in known and not name.startswith((*DENOISERS, *BESIDE)):
@@ -137,14 +156,14 @@ def with_added(
     made, own = dict(tensors), {(each.part, each.module): each for each in layers}
     ranks = {key: (layer.rank, layer.scale) for key, layer in own.items()}
     like, several = _typical(layers), any(part == "text_encoder_2" for part, _ in (*own, *added))
-    states_alphas = STATED in metadata or f"{like.stem}.alpha" in tensors
-    longest = max(len(A) + (own[key].rank if key in own else 0) for key, (A, _) in added.items())
+    text = {key: len(A) for key, (A, _) in added.items() if key[0] != DENOISER}
+    longest = max((rank + (own[key].rank if key in own else 0) for key, rank in text.items()), default=0)
     for key, (A, B) in added.items():
         layer = own.get(key) or _empty(*key, like, several, A, B)
-        if not states_alphas and key[0] != DENOISER:
+        if key[0] != DENOISER:
             A, B = _padded(A, B, longest - layer.rank)
-        A = torch.cat([layer.A, A.to(layer.A.dtype)])
-        B = torch.cat([layer.B, (B.float() / layer.scale).to(layer.B.dtype)], dim=1)
+        A = torch.cat([layer.A, A.to(layer.A)])
+        B = torch.cat([layer.B, (B.float() / layer.scale).to(layer.B)], dim=1)
         made[f"{layer.stem}.{layer.down}.weight"] = A
         made[f"{layer.stem}.{layer.up}.weight"] = B
         ranks[key] = len(A), layer.scale
@@ -154,7 +173,8 @@ def with_added(
 
 
 def _padded(A: Tensor, B: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """The same, of a rank that all layers have: older diffusers take one alpha for all if none is stated."""
+    """The same, of a rank that all layers have: with transformers 5, diffusers takes one alpha for all of
+    kohya's."""
     more = rank - len(A)
     return torch.cat([A, A.new_zeros(more, A.shape[1])]), torch.cat([B, B.new_zeros(len(B), more)], dim=1)
 
@@ -182,13 +202,64 @@ def _empty(part: str, module: str, like: Layer, several: bool, A: Tensor, B: Ten
         several: whether the model has two text encoders, which kohya's names tell apart.
     """
     if like.stem.startswith("lora_"):
-        number = {"text_encoder": "1", "text_encoder_2": "2"}[part] if several else ""
-        stem = f"lora_te{number}_text_model_{module.replace('.', '_')}"
+        stem = _kohya_stem(part, module, several)
     else:
         stem = f"{part}.text_model.{module}"
     down = "lora_linear_layer.down" if like.down == "lora.down" else like.down
-    none_of_A, none_of_B = A[:0].to(like.A.dtype), B[:, :0].to(like.B.dtype)
-    return Layer(part, module, stem, down, KINDS[down], none_of_A, none_of_B, 1.0)
+    none_of_A, none_of_B = A[:0].to(like.A), B[:, :0].to(like.B)
+    scale = like.scale if like.part != DENOISER else 1.0  # one for all, as for ranks
+    return Layer(part, module, stem, down, KINDS[down], none_of_A, none_of_B, scale)
+
+
+def _kohya_stem(part: str, module: str, several: bool) -> str:
+    number = {"text_encoder": "1", "text_encoder_2": "2"}[part] if several else ""
+    return f"lora_te{number}_text_model_{module.replace('.', '_')}"
+
+
+def in_kohya(
+    file: str, tensors: Mapping[str, Tensor], layers: list[Layer]
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The file in kohya's layout, and for each of its entries the name that it had; none for a new alpha.
+
+    Raises: AdjustmentError, where it is in that layout already, or is of a model that it has no names for.
+    """
+    if layers[0].stem.startswith("lora_"):
+        raise AdjustmentError(f"{file} is in kohya's layout already. Leave ", Setting("kohya"), " out.")
+    several = any(layer.part == "text_encoder_2" for layer in layers)
+    found, names = dict[str, Tensor](), dict[str, str]()
+    for layer in layers:
+        if layer.part != DENOISER:
+            stem = _kohya_stem(layer.part, layer.module, several)
+        elif layer.stem.startswith("unet."):
+            stem = f"lora_{layer.stem.replace('.', '_')}"
+        else:
+            raise AdjustmentError(
+                f"{file}: kohya's layout is written for models with a U-Net only. Leave ",
+                Setting("kohya"),
+                " out.",
+            )
+        found[f"{stem}.alpha"] = torch.tensor(layer.scale * layer.rank)
+        for old, new in (
+            (f"{layer.down}.weight", "lora_down.weight"),
+            (f"{layer.up}.weight", "lora_up.weight"),
+        ):
+            found[f"{stem}.{new}"] = tensors[f"{layer.stem}.{old}"]
+            names[f"{stem}.{new}"] = f"{layer.stem}.{old}"
+        if f"{layer.stem}.alpha" in tensors:
+            names[f"{stem}.alpha"] = f"{layer.stem}.alpha"
+    beside = {name: each for name, each in tensors.items() if name not in {*names.values()}}
+    return found | beside, names | {name: name for name in beside}
+
+
+def _stated(file: str, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """What diffusers' metadata say of ranks and alphas."""
+    try:
+        found = json_from(metadata.get(STATED, "{}"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise FileFormatError(f"'{file}' is damaged: its {STATED} is no JSON object.")
+    return found
 
 
 def _stated_scale(stated: Mapping[str, Any], part: str, module: str) -> float:
@@ -211,7 +282,7 @@ def _restated(
     """The metadata, with what diffusers' own state of these parts made true."""
     if STATED not in metadata:
         return dict(metadata)
-    stated = json.loads(metadata[STATED])
+    stated = _stated("it", metadata)
     for part in parts:
         of = {module.removeprefix("unet."): at for (where, module), at in ranks.items() if where == part}
         prefix = "unet" if part == DENOISER else part

@@ -46,6 +46,7 @@ def bake(
     preset: o.PresetFile = None,
     anyway: o.Anyway = False,
     rank: o.Rank = None,
+    kohya: o.Kohya = False,
     tokenizer: o.Tokenizer = None,
     stack: o.Stack = False,
     device: o.Device = None,
@@ -64,7 +65,13 @@ def bake(
     Of a folder the embeddings that have drifted are baked, under their own names; the same command goes on
     where one was stopped, and exit code 1 says that single files could not be baked.
     """
-    of_loras = {"placeholder": placeholder, "rank": rank, "device": device, "threads": threads}
+    of_loras = {
+        "placeholder": placeholder,
+        "rank": rank,
+        "kohya": kohya,
+        "device": device,
+        "threads": threads,
+    }
     if holds_lora(file):
         _check_unused(file, "a LoRA", {"anchors": anchors, "tokenizer": tokenizer, "stack": stack})
         strength = (alpha, o.norm_rule(beta, norm_blend) if alpha is not None else beta, norm_blend)
@@ -72,7 +79,7 @@ def bake(
             file,
             model,
             output,
-            LoraOptions(placeholder, anchor, strength, preset, anyway, rank, device, threads),
+            LoraOptions(placeholder, anchor, strength, preset, anyway, rank, kohya, device, threads),
             overwrite=overwrite,
             json=json,
         )

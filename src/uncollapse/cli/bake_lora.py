@@ -37,6 +37,7 @@ class LoraOptions:
     preset: Path | None
     anyway: bool
     rank: int | None
+    kohya: bool
     device: str | None
     threads: int | None
 
@@ -66,7 +67,15 @@ def bake_one_lora(
     try:
         with progress("Fitting", work(settings) if arm.adjuster else 0) as advance:
             found = bake_lora(
-                file, output, pipe, concept, arm, settings, overwrite=overwrite, advance=advance
+                file,
+                output,
+                pipe,
+                concept,
+                arm,
+                settings,
+                overwrite=overwrite,
+                kohya=asked.kohya,
+                advance=advance,
             )
     except KeyboardInterrupt:
         say(["Stopped; nothing was written."])

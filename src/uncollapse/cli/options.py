@@ -112,6 +112,9 @@ Rank = Annotated[
     int | None,
     typer.Option(min=1, help="Of a LoRA: the rank that is added; more carries more. By default 16."),
 ]
+Kohya = Annotated[
+    bool, typer.Option("--kohya", help="Of a LoRA: write it in kohya's layout, whatever its own is.")
+]
 OutputFile = Annotated[
     Path, typer.Option("--output", "-o", help="File to write; for a folder, the folder to write to.")
 ]
