@@ -18,6 +18,7 @@ from .arms import BASE, PERSONALISED, Arm, tea_arms, told_apart
 from .compare import compare, comparing
 from .measures import (
     MEASURES,
+    ClipMeasure,
     Given,
     Measure,
     clip_measure,
@@ -37,6 +38,7 @@ __all__ = [
     "WAYS",
     "Album",
     "Arm",
+    "ClipMeasure",
     "Comparison",
     "ContextPrompt",
     "Given",
