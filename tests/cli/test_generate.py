@@ -69,6 +69,7 @@ def own(files, *arguments, **options):
 def test_the_images_are_those_of_the_three_lines_of_python(files, tmp_path):
     result = own(files, "-o", tmp_path, "--alpha", 0.6, "--beta", 1.2, "--seed", 5)
     assert result.exit_code == 0, result.output
+    assert "Ours is" not in result.stderr
     pipe = make_pipeline()
     pipe.load_lora_weights(files / "lora")
     with uc.apply(pipe, "sks cat", anchor="cat", alpha=0.6, beta=1.2):
@@ -86,6 +87,7 @@ def test_prompts_that_begin_alike_keep_all_their_images(files, tmp_path):
     long = f"{PROMPT} {'very ' * 20}"
     result = own(files, "-o", tmp_path, "--prompt", long + "late", "--prompt", long + "early")
     assert result.exit_code == 0, result.output
+    assert "Ours is --alpha 0/1/1 --beta 1; and uncollapse tune measures" in " ".join(result.stderr.split())
     assert len(list(tmp_path.iterdir())) == 3 * 2
 
 

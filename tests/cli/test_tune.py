@@ -2,18 +2,26 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
+from toys.clip import make_clip
 from toys.diagnoses import model_and_lora
+from toys.pictures import SIZE, picture
 from toys.registries import as_it_was
 from toys.trainings import make_photos
 from uncollapse.cli import tune as command
 from uncollapse.cli.app import make_app
-from uncollapse.comparison import MEASURES, Given, Measure, declared
+from uncollapse.comparison import MEASURES, Given, Measure, clip_measure, declared
+from uncollapse.concept import Concept
+from uncollapse.metrics import ClipScorer, Preprocessing
+from uncollapse.metrics.scores import first_that_answers, present
+from uncollapse.models.generation import GenerationSettings
+from uncollapse.subjects import Subject
 from uncollapse.tuning import read_preset
 
 FAMILY = ("tea:alpha=0.4,beta=1", "tea:alpha=0/1/1,beta=1", "lora:text=0")
@@ -175,6 +183,18 @@ def test_bad_input_is_one_sentence(tune, arguments, eyes, says):
     result = tune(*arguments, eyes=eyes)
     assert result.exit_code == 2
     assert says in words(result.stderr)
+
+
+def test_a_clip_looks_at_the_subject_apart_from_its_place():
+    scorer = ClipScorer(*make_clip(), Preprocessing(SIZE, SIZE))
+    images = [picture("red"), picture("blue")]
+    subject = Subject(None, Concept("sks cat", "cat"), {}, [clip_measure(scorer, "cat", images)], images)
+    prompts, measures, _ = command._trial(subject, ["sks cat in the snow"] * 4, GenerationSettings())
+    given = [name for measure in measures for name in measure(images, prompts[:2])[0]]
+    assert given == ["clip_t_context", "clip_t_concept", "clip_t_full", "clip_i", "clip_i_middle"]
+    assert first_that_answers("likeness", present(set(given))).name == "clip_i_middle"
+    without = replace(subject, measures=[clip_measure(scorer, "cat")], references=[])
+    assert len(command._trial(without, ["sks cat in the snow"] * 4, GenerationSettings())[1]) == 1
 
 
 def test_one_photo_is_said_to_be_few(tune, tmp_path):

@@ -1,11 +1,13 @@
 """Each score is what the formula gives for the text it is named for."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from toys.clip import make_clip
 from toys.miniature import FakePrompt, Reading
 from toys.pictures import SIZE, picture
-from uncollapse.comparison import clip_measure, judge_measure
+from uncollapse.comparison import clip_measure, judge_measure, middle_measure
 from uncollapse.metrics import SCORES, ClipScorer, Preprocessing, clip_i, clip_t
 
 PROMPTS = [
@@ -36,6 +38,20 @@ def test_the_three_texts_and_the_photos(scorer):
     assert [score["clip_i"] for score in scores] == pytest.approx(expected, abs=1e-3)
 
 
+def test_the_middle_is_half_as_wide_and_half_as_high(scorer):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 40, 48, 3), dtype=np.uint8)
+    elsewhere = pixels.copy()
+    elsewhere[1, 10:30, 12:36] = pixels[0, 10:30, 12:36]
+    photo, same_middle = (Image.fromarray(each) for each in (pixels[0], elsewhere[1]))
+    other = Image.fromarray(pixels[1])
+    measure = middle_measure(scorer, [photo])
+    same, differs = (each["clip_i_middle"] for each in measure([same_middle, other], PROMPTS))
+    assert same == pytest.approx(100, abs=1e-3)
+    cut = [Image.fromarray(each[10:30, 12:36]) for each in (pixels[1], pixels[0])]
+    expected = clip_i(*(scorer.image_features([each]) for each in cut)).item()
+    assert differs == pytest.approx(expected, abs=1e-3) != same
+
+
 def test_without_photos_there_is_no_clip_i(scorer):
     assert "clip_i" not in clip_measure(scorer, "cat")(IMAGES, PROMPTS)[0]
 
@@ -52,4 +68,5 @@ def test_the_prompt_decides_on_context_and_the_concept_on_identity():
 
 def test_every_score_is_declared(scorer):
     scores = clip_measure(scorer, "cat", IMAGES)(IMAGES, PROMPTS)[0]
-    assert {*scores, "context_kept", "identity_kept"} <= set(SCORES)
+    middle = middle_measure(scorer, IMAGES)(IMAGES, PROMPTS)[0]
+    assert {*scores, *middle, "context_kept", "identity_kept"} <= set(SCORES)

@@ -130,13 +130,6 @@ def test_of_those_that_pictures_do_not_tell_apart_the_first_of_the_family_is_tak
     assert tuned(lora_pipe, replace(FEW, rounds=1), SCORES | uneven | told).chosen.way == "lerp:alpha=0.5"
 
 
-def test_the_way_to_be_trusted_most_draws_in_every_round(lora_pipe):
-    worst = ("lerp:alpha=0.5", *WAYS[:4])
-    found = {each.way: each for each in tuned(lora_pipe, replace(FEW, ways=worst)).candidates}
-    assert found["lerp:alpha=0.5"].pictures == found["tea:alpha=0/1/1,beta=1"].pictures == 4
-    assert sorted(each.pictures for each in found.values()) == [2, 2, 4, 4, 4]
-
-
 def test_a_wish_that_is_granted_goes_before_what_is_close_to_it(lora_pipe):
     uneven = {"TEA α 0/1/1": [(29.0, 84.0), (29.0, 82.0)], "LERP α 0.5": [(29.0, 81.0), (29.0, 84.0)]}
     wish = replace(FEW, rounds=1, keep=Keep.parsed("likeness 91%"), ways=("lerp:alpha=0.5", *WAYS[:4]))

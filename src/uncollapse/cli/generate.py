@@ -37,6 +37,10 @@ from .diagnose_next import after_drawing
 from .presets import as_preset
 
 OUTPUT = Path("outputs/generate")
+NOT_TUNED = (
+    f"α {ALPHA:g} is the paper's and changes little of many a LoRA. Ours is --alpha 0/1/1 --beta 1; and "
+    "uncollapse tune measures which strength this one wants."
+)
 
 
 @command
@@ -112,6 +116,8 @@ def generate(
         chosen.check(subject.pipe)
     subject.pipe.set_progress_bar_config(disable=True)  # there is one of all pictures
     _check_level(subject)
+    if lora and not (alpha or arm or chosen) and level_of(subject.pipe, subject.concept) == "prompt":
+        say([NOT_TUNED])
     if compare:
         subject = measured_subject(subject, references, measured)
         arms = [*_base_arm(subject), PERSONALISED, *arms]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 import typer
 
-from ..comparison import ContextPrompt, Measure, UserPrompt
+from ..comparison import ClipMeasure, ContextPrompt, Measure, UserPrompt, middle_measure
 from ..components import adapters_in, text_encoders
 from ..diagnosis import contexts_for
 from ..errors import PipelineError, Setting, UncollapseWarning
@@ -172,13 +172,23 @@ def _trial(
                 UncollapseWarning,
                 stacklevel=2,
             )
-        return prompts, subject.measures, asked
+        return prompts, _measures(subject), asked
     if own := subject.bundled:
         drawing = own.miniature.drawing
         given = {name: value for name, value in asdict(asked).items() if name in asked.given()}
         return own.prompts()[::2], own.measures(concept.anchor), replace(drawing, **given)
     shipped = contexts_for(concept.anchor).first(PROMPTS)
-    return [UserPrompt(template) for template in shipped.templates], subject.measures, asked
+    return [UserPrompt(template) for template in shipped.templates], _measures(subject), asked
+
+
+def _measures(subject: Subject) -> list[Measure]:
+    """What the user named; and a CLIP, once it is there, also looks at the subject apart from its place."""
+    middles = [
+        middle_measure(each.scorer, subject.references)
+        for each in subject.measures
+        if isinstance(each, ClipMeasure) and subject.references
+    ]
+    return [*subject.measures, *middles]
 
 
 @contextmanager

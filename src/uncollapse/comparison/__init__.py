@@ -19,6 +19,7 @@ from .arms import BASE, PERSONALISED, Arm, tea_arms, told_apart
 from .compare import compare, comparing
 from .measures import (
     MEASURES,
+    ClipMeasure,
     Given,
     Measure,
     clip_measure,
@@ -38,6 +39,7 @@ __all__ = [
     "WAYS",
     "Album",
     "Arm",
+    "ClipMeasure",
     "Comparison",
     "ContextPrompt",
     "Given",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MEASURES",
+    "ClipMeasure",
     "DeclaredMeasure",
     "Given",
     "Measure",
@@ -174,28 +175,34 @@ def _judge(given: Given) -> Measure:
     return judge_measure(given.judge, given.matches)
 
 
-def clip_measure(scorer: ClipScorer, anchor: str, reference_images: Sequence[Image] = ()) -> Measure:
+class ClipMeasure:
+    """What ``clip_measure`` makes; its ``scorer`` is the model that looks."""
+
+    def __init__(self, scorer: ClipScorer, anchor: str, reference_images: Sequence[Image] = ()) -> None:
+        self.scorer, self.anchor = scorer, anchor
+        self.reference_features = scorer.image_features(reference_images) if reference_images else None
+
+    def __call__(self, images: Sequence[Image], prompts: Sequence[ContextPrompt]) -> list[dict[str, Value]]:
+        features = self.scorer.image_features(images)
+        texts = {
+            "clip_t_context": [prompt.context for prompt in prompts],
+            "clip_t_concept": [self.anchor] * len(prompts),
+            "clip_t_full": [prompt.template.replace("{}", self.anchor) for prompt in prompts],
+        }
+        columns = {name: clip_t(features, self.scorer.text_features(of)) for name, of in texts.items()}
+        if self.reference_features is not None:
+            columns["clip_i"] = clip_i(features, self.reference_features)
+        rows = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, map(float, row), strict=True)) for row in rows]
+
+
+def clip_measure(scorer: ClipScorer, anchor: str, reference_images: Sequence[Image] = ()) -> ClipMeasure:
     """CLIP-T for context, concept and full prompt, and CLIP-I where reference photos are given.
 
     In the full prompt the placeholder is replaced by ``anchor``, its class word, which CLIP knows.
     Source: arXiv:2506.22685, section 5.
     """
-    reference_features = scorer.image_features(reference_images) if reference_images else None
-
-    def measure(images: Sequence[Image], prompts: Sequence[ContextPrompt]) -> list[dict[str, Value]]:
-        features = scorer.image_features(images)
-        texts = {
-            "clip_t_context": [prompt.context for prompt in prompts],
-            "clip_t_concept": [anchor] * len(prompts),
-            "clip_t_full": [prompt.template.replace("{}", anchor) for prompt in prompts],
-        }
-        columns = {name: clip_t(features, scorer.text_features(of)) for name, of in texts.items()}
-        if reference_features is not None:
-            columns["clip_i"] = clip_i(features, reference_features)
-        rows = zip(*columns.values(), strict=True)
-        return [dict(zip(columns, map(float, row), strict=True)) for row in rows]
-
-    return measure
+    return ClipMeasure(scorer, anchor, reference_images)
 
 
 def middle_measure(scorer: ClipScorer, reference_images: Sequence[Image]) -> Measure:

@@ -225,7 +225,9 @@ def tuning(
         yield known
         if known.says:
             return
-        left = _still_drawing(known.candidates, [each.way for each in left])
+        names = {each.way for each in left}
+        left = [each for each in known.candidates if each.way in names]
+        left = left[: max(FINALISTS, ceil(len(left) / 2))]
 
 
 def _check_base(pipe: Pipeline, concept: Concept, base: Pipeline | None) -> None:
@@ -277,19 +279,6 @@ def _worth_drawing(candidates: Sequence[Candidate], count: int) -> list[Candidat
     rest = sorted(heard[1:], key=lambda each: -(each.presence or 0))
     more = [each for each in by_heard if each not in heard]
     return [heard[0], *rest, *more[: max(0, FINALISTS - len(heard))]][:count]
-
-
-def _still_drawing(candidates: Sequence[Candidate], ways: Sequence[str]) -> list[Candidate]:
-    """The better half of the ways that drew, the one to be trusted most among them whatever a round says of it.
-
-    Args:
-        candidates: the best first.
-        ways: that drew, in the order of ``_worth_drawing``.
-    """
-    drew = [each for each in candidates if each.way in ways]
-    first = next(each for each in drew if each.way == ways[0])
-    others = [each for each in drew if each is not first]
-    return [first, *others[: max(FINALISTS, ceil(len(drew) / 2)) - 1]]
 
 
 def _how_many(settings: TuneSettings, prompts: int) -> int:
