@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from uncollapse.concept import Concept
 from uncollapse.errors import FileFormatError, OutputError
-from uncollapse.evaluation import Local, Run, Shard, arm_called, drawing
+from uncollapse.evaluation import Local, Run, Shard, arm_called, drawing, read_methods
 from uncollapse.models.generation import GenerationSettings, generate
 from uncollapse.models.loading import load_lora, load_pipeline
 from uncollapse.output import saved_settings
@@ -99,6 +100,17 @@ def test_the_folder_may_be_moved_and_knows_its_photos(drawn, tmp_path):
     assert moved.plan.suite.concepts[0].one_photo.suffix == ".png"
 
 
+def test_the_photo_of_single_references_may_lie_elsewhere(make_plan, tmp_path):
+    suite = make_plan(arms=("base",)).suite
+    elsewhere = tmp_path / "other.png"
+    Image.new("RGB", (4, 4)).save(elsewhere)
+    first = replace(suite.concepts[0], photo=elsewhere)
+    plan = make_plan(arms=("base",), suite=replace(suite, concepts=(first,)))
+    [concept] = Run(tmp_path / "run", plan).plan.suite.concepts
+    assert concept.one_photo.read_bytes() == elsewhere.read_bytes()
+    assert len(concept.photos) == 3
+
+
 def test_a_picture_that_is_gone_is_drawn_again(drawn, tmp_path):
     shutil.copytree(drawn.folder, tmp_path / "run")
     run = Run(tmp_path / "run")
@@ -126,8 +138,6 @@ def test_the_same_plan_is_gone_on_with(drawn, make_plan):
 def test_an_error_is_a_row_and_the_others_are_drawn(bench, make_plan, tmp_path):
     shutil.copytree(bench, tmp_path / "bench")
     plan = make_plan(seeds=(0,), arms=("personalised",))
-    from uncollapse.evaluation import read_methods
-
     _, methods = read_methods(tmp_path / "bench" / "methods.toml")
     run = Run(tmp_path / "run", make_plan(seeds=(0,), arms=("personalised",), methods=methods))
     assert set(run.plan.jobs) == set(plan.jobs)

@@ -79,7 +79,7 @@ class Run:
 
     def _write(self, plan: Plan) -> None:
         photos = {}
-        for photo in [photo for concept in plan.suite.concepts for photo in concept.photos]:
+        for photo in (photo for concept in plan.suite.concepts for photo in concept.every_photo):
             photos[photo] = f"{REFERENCES}/{digest_of_path(photo)}{photo.suffix.lower()}"
             if not (self.folder / photos[photo]).exists():
                 keep_file(photo.read_bytes(), self.folder / photos[photo])
@@ -236,7 +236,7 @@ def _concept_as_json(concept: SuiteConcept, photos: dict[Path, str]) -> dict[str
         "name": concept.name,
         "class_word": concept.class_word,
         "photos": [photos[photo] for photo in concept.photos],
-        "photo": photos.get(concept.photo) if concept.photo else None,
+        "photo": photos[concept.photo] if concept.photo else None,
         "prompts": [asdict(prompt) for prompt in concept.prompts],
     }
 

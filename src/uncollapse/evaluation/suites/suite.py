@@ -93,6 +93,11 @@ class SuiteConcept:
     photo: Path | None = None
 
     @property
+    def every_photo(self) -> tuple[Path, ...]:
+        """All of them, with the one that single references are, wherever it lies."""
+        return tuple(dict.fromkeys([*self.photos, *filter(None, [self.photo])]))
+
+    @property
     def one_photo(self) -> Path | None:
         """The photo that scores with a single reference look at, where there are any."""
         return self.photo or next(iter(self.photos), None)
@@ -169,6 +174,6 @@ def _check(suite: str, concept: SuiteConcept) -> None:
         raise FileFormatError(f"{what} has no prompts. Give it some, or take it out.")
     if not all(prompt.asked.strip() for prompt in concept.prompts):
         raise FileFormatError(f"{what} has an empty prompt. Take the empty line out.")
-    for photo in (*concept.photos, *filter(None, [concept.photo])):
+    for photo in concept.every_photo:
         if not photo.is_file():
             raise FileFormatError(f"{what} has no photo at '{photo}'. Download or copy it again.")
