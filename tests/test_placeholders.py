@@ -32,6 +32,17 @@ def test_a_phrase_is_not_found_inside_other_words(text):
     assert not mentions(text, "sks cat")
 
 
+@pytest.mark.parametrize("text", ["embedding:cat", "a (embedding:cat:1.2), b", "x embedding:cat, y"])
+def test_comfyuis_embeddings_end_where_their_name_does(text):
+    assert mentions(text, "embedding:cat")
+    assert not mentions(text.replace("cat", "cat-2"), "embedding:cat")
+    assert not mentions(text.replace("cat", "cat.v2"), "embedding:cat")
+
+
+def test_nothing_is_put_in_for_no_phrase():
+    assert substitute("a cat", []).new_text == "a cat"
+
+
 @pytest.mark.parametrize("text", ["<t>", "a<t>b", "(<t>)", "<t> <t>_1", "<T>s"])
 def test_a_bracketed_token_needs_no_spaces(text):
     assert mentions(text, "<t>")

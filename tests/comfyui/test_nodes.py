@@ -1,11 +1,14 @@
 import asyncio
+import importlib.util
 import json
+import tomllib
 
 import pytest
 import torch
 
 import uncollapse as uc
 from toys.comfyui import in_comfyui, make_clip
+from toys.docs import ROOT
 from uncollapse.comfyui import comfy_entrypoint
 from uncollapse.comfyui.folders import listed
 from uncollapse.errors import AdjustmentError, FileFormatError, OutputError, PlaceholderError
@@ -275,3 +278,30 @@ def tokenizer_of_words():
     words.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", " ▁")])
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     return SimpleNamespace(tokenizer=SimpleNamespace(backend_tokenizer=words))
+
+
+PACK = ROOT / "integrations" / "comfyui"
+WORKFLOWS = sorted((PACK / "example_workflows").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_example_workflows_hold_nodes_as_they_are(nodes, path):
+    workflow = json.loads(path.read_text(encoding="utf-8"))
+    ours = [node for node in workflow["nodes"] if node["type"] in SAVED]
+    assert ours
+    for node in ours:
+        known = {each.id for each in nodes[node["type"]].define_schema().inputs}
+        assert {each["name"] for each in node["inputs"]} <= known
+    seeds = {tuple(node["widgets_values"][:2]) for node in workflow["nodes"] if node["type"] == "KSampler"}
+    assert seeds == {(7, "fixed")}  # what is compared is drawn from the same noise
+
+
+def test_the_pack_is_of_this_version_and_gives_comfyui_the_nodes():
+    told = tomllib.loads((PACK / "pyproject.toml").read_text(encoding="utf-8"))
+    assert told["project"]["version"] == uc.__version__
+    assert (PACK / told["tool"]["comfy"]["Icon"]).is_file()
+    assert "ComfyUI" not in told["project"]["name"]
+    spec = importlib.util.spec_from_file_location("pack", PACK / "__init__.py")
+    pack = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pack)
+    assert pack.comfy_entrypoint is comfy_entrypoint

@@ -104,6 +104,24 @@ def test_whatever_the_text_each_word_goes_with_itself(clip, text):
     assert len(others) + len(phrase) == len(ours)  # none is left alone
 
 
+def test_a_templates_words_stay_out_of_the_context():
+    """Z-Image's Qwen: the prompt within a chat template, byte-level tokens, no weights, no pooled vector."""
+    clip = tree.template_clip()
+    [[plain, _]] = encode(clip, TEXT)
+    context = uc.Concept("sks dog", "dog", uc.ByRole(0, 1, 0), 1.0)
+    read = encoded(clip, base_of(clip), TEXT, [context])
+    moved = (read.adjusted([context])[0][0] != plain).any(-1)[0]
+    # a photo of [sks dog] in the snow; the first three are the same in both prompts
+    kinds = [uc.adjusters.Role(role).name for role in read.roles[0][0][0].tolist()]
+    assert kinds.count("CONTEXT") == 6
+    assert "CONCEPT" in kinds
+    assert {kind for kind, has in zip(kinds, moved.tolist(), strict=True) if has} == {"CONTEXT"}
+    both = uc.Concept("sks dog", "dog", 0.5)
+    twin = encode(clip, "a photo of dog in the snow")
+    by_trace = finished([[plain, {}]], twin, clip, TEXT, [both]).adjusted([both])[0][0]
+    torch.testing.assert_close(by_trace, encoded(clip, clip, TEXT, [both]).adjusted([both])[0][0])
+
+
 def test_nothing_is_changed_by_alpha_0_and_nothing_remains_changed(clip):
     text = "a (sks dog:1.3) in the (snow:0.7)"
     before = encode(clip, text)

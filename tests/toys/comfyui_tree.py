@@ -147,6 +147,28 @@ def comfy_clip(family: str, models: dict[str, torch.nn.Module], embeddings: Path
     return clip
 
 
+def template_clip():
+    """Z-Image's clip, a small Qwen behind a chat template, with random weights."""
+    import_comfy()
+    import comfy.sd
+    from comfy.text_encoders import z_image
+
+    config = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+    }
+    target = types.SimpleNamespace(params={}, clip=z_image.te(), tokenizer=z_image.ZImageTokenizer)
+    clip = comfy.sd.CLIP(target, model_options={"qwen3_4b_model_config": config})
+    torch.manual_seed(5)
+    for weights in clip.cond_stage_model.parameters():
+        values = torch.ones(weights.shape) if weights.ndim < 2 else 0.3 * torch.randn(weights.shape)
+        weights.requires_grad_(False).copy_(values)
+    return clip
+
+
 def _config(model) -> dict:
     config = model.config
     if hasattr(config, "d_model"):

@@ -25,7 +25,7 @@ from ..pipelines.following import followed, groups_of
 from ..pipelines.pairing import Pairing, TokenGroup
 from ..placeholders import mentions, substitute
 from .encoders import Call, Rows, answering, negated, partners, recording, table_of, text_encoders
-from .words import Spelling, Tokenise, item_of, pair, spelling_of
+from .words import Spelling, Tokenise, is_rows, item_of, pair, spelling_of
 
 __all__ = ["base_of", "check_finite", "encoded", "is_learned", "level_of", "mentioned", "tokeniser_of"]
 
@@ -113,7 +113,8 @@ def level_of(clip: Any, concept: Concept) -> str:
 
 def is_learned(clip: Any, placeholder: str) -> bool:
     """Whether a placeholder is made of learned vectors alone."""
-    rows = [row for of in clip.tokenize(placeholder, return_word_ids=True).values() for row in of]
+    tokens = clip.tokenize(placeholder, return_word_ids=True)
+    rows = [row for of in tokens.values() if is_rows(of) for row in of]
     words = [item for row in rows for item, _, word in row if word]
     return bool(words) and all(isinstance(item, Tensor) for item in words)
 
