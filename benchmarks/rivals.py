@@ -242,9 +242,8 @@ def measured(trainings: Path, work: Path, *unit: Any) -> str:
     file = file.with_name(file.name + ".json")
     if file.exists():
         return "there"
-    recorder = Recorder(
-        "rivals", file, drawing=DRAWING.given(), prompts=[p.template for p in fresh_prompts(name)]
-    )
+    prompts = [prompt.template for prompt in fresh_prompts(name)]
+    recorder = Recorder("rivals", file, drawing=DRAWING.given(), prompts=prompts)
     with taught(trainings, recipe, name, training) as (pipe, placeholder):
         drawn = Drawn(name, pipe, placeholder, seed)
         if recipe == BASE.name:

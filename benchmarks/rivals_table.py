@@ -56,6 +56,7 @@ FAMILIES = {  # name: (which ways are its members, colour, line)
     "U-Net LoRA down": (lambda way: way.startswith("lora:denoiser"), plots.RED, ":D"),
     "weights down": (lambda way: way.startswith("weights"), plots.PURPLE, ":v"),
     "prompt switching": (lambda way: way.startswith("switch"), plots.SKY, "--P"),
+    "LERP": (lambda way: way.startswith("lerp"), plots.GREY, "-.h"),
 }
 FIXED = {"token": "tea:alpha=0.2,beta=1", "prompt": "tea:alpha=0/1/1,beta=1"}  # what others are held against
 PAPERS = "tea"
@@ -248,15 +249,16 @@ def family_table(kinds: Sequence[Kind]) -> str:
 
 
 def spot_table(kinds: Sequence[Kind]) -> str:
-    """Context and likeness by what a prompt is like, as it is and with the fixed way."""
-    head = [f"{kind.title}{more}" for kind in kinds for more in ("", ", adjusted")]
-    lines = [f"| prompt | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
+    """Context/likeness by what a prompt is like: as it is, and with what serves each kind best."""
+    lines = ["| prompt | as it is | with each kind's best way |", "|---|---|---|"]
     for prompt, spot in enumerate(SPOTS):
         cells = []
-        for kind, way in product(kinds, (PERSONALISED.name, None)):
-            way = way or kind.fixed
-            here = [p for p in kind.pictures if (p["arm"], p["prompt"]) == (way, prompt)]
-            cells.append("/".join(f"{100 * rate:.0f}" for rate in _rates(here)) if here else "")
+        for ways in ([PERSONALISED.name] * len(kinds), [kind.best() for kind in kinds]):
+            rates = [
+                _rates([p for p in kind.pictures if (p["arm"], p["prompt"]) == (way, prompt)])
+                for kind, way in zip(kinds, ways, strict=True)
+            ]
+            cells.append("/".join(f"{100 * rate:.0f}" for rate in np.mean(rates, axis=0)))
         lines.append(f"| {spot} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -280,8 +282,8 @@ def measured_table(kinds: Sequence[Kind], keep: Keep) -> str:
             shares.cell("hindsight", "both"),
         ]
         lines.append(f"| {kind.title} | {' | '.join(cells)} |")
-    if everything:
-        concepts = sorted(set.intersection(*(set(shares.concepts) for _, shares in everything)))
+    concepts = [name for name in MINIATURE.concepts if all(name in each.concepts for _, each in everything)]
+    if everything and len(concepts) > 1:
         rows = {}
         for name in ("measured", "hindsight", "fixed"):
             values = []
@@ -435,7 +437,7 @@ def main(
         "Families": family_table(kinds),
         "Measured, way by way": measuring,
         "Questions, as paired differences": paired_table(kinds),
-        "By prompt: context/likeness as it is, and with the fixed way": spot_table(kinds),
+        "By prompt: context/likeness, the mean of the kinds": spot_table(kinds),
         **{f"All of {kind.title}": whole_table(kind) for kind in kinds},
     }
     text = f"{said}\n\n" + "\n".join(f"## {title}\n\n{table}" for title, table in sections.items())
@@ -450,7 +452,7 @@ def main(
         measuring,
         "The open questions, as differences in points, each paired by concept:\n",
         paired_table(kinds),
-        "By what a prompt asks for, context/likeness, as it is and with the same way for all:\n",
+        "By what a prompt asks for, context/likeness, the mean of the kinds:\n",
         spot_table(kinds),
     ]
     into_docs("\n" + "\n".join(page) + "\n", docs / "instead.md")

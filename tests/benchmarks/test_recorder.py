@@ -173,5 +173,5 @@ def test_published_lines_stay_as_they_are(tmp_path, name):
 def test_every_benchmark_records_by_it(script):
     text = script.read_text(encoding="utf-8")
     assert "sys.path" not in text
-    if "__main__" in text:
+    if "__main__" in text and ("Recorder" in text or "Lines" not in text):  # else it tabulates another's
         assert f'Recorder("{script.stem}"' in text or f'"{script.stem}",\n' in text
