@@ -166,3 +166,13 @@ def test_a_comparison_is_followed_by_a_diagnosis():
 def test_any_arm_has_a_strength_that_can_be_typed(arm):
     _, asked = after(found(advice=Advice("cat", arm, ""), pictures=DRAWN))
     assert asked["norm_blend"] == (0.5 if arm.adjuster else 0)
+
+
+@pytest.mark.parametrize(
+    "text", ["switch:until=0.3", "compel:times=0.7", "tea:alpha=0.6,beta=1.0,norm_blend=none,encoders=pooled"]
+)
+def test_a_way_that_is_more_than_an_adjuster_is_typed_whole(text):
+    _, asked = after(found(advice=Advice("cat", parse_arm(text), ""), pictures=DRAWN))
+    [arm] = asked["arm"]
+    assert parse_arm(arm) == parse_arm(text)
+    assert not asked["alpha"]

@@ -142,7 +142,7 @@ def _strength(arm: Arm) -> tuple[str, ...]:
     if not arm.altered:
         return AS_IT_IS
     tea = arm.adjuster
-    if not isinstance(tea, Adjustment) or arm.encoders or arm.negative_encoder:
+    if not isinstance(tea, Adjustment) or arm != Arm(arm.name, tea):
         return ("--arm", typed_arm(arm))
     settings = {"--alpha": tea.alpha, "--beta": tea.beta, "--norm-blend": tea.norm_blend}
     return tuple(w for flag, x in settings.items() if x is not None for w in (flag, f"{x:g}"))
