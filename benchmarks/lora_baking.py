@@ -106,7 +106,8 @@ def markdown(shares: Shares, said: Sequence[dict]) -> str:
     for arm in shares.arms:
         cells = [interval_text(shares.mean(arm, o), shares.interval(shares.found[arm, o])) for o in OUTCOMES]
         lines.append(f"| {arm} | {' | '.join(cells)} |")
-    for one, other in ((BAKED, ADJUSTED.name), ("the word, baked", "the word")):
+    pairs = ((BAKED, ADJUSTED.name), ("the word, baked", "the word"))
+    for one, other in pairs if len(shares.concepts) > 1 else ():  # of one there is nothing to test
         gains = [shares.gain(one, outcome, other) for outcome in OUTCOMES]
         cells = [f"{interval_text(mean, at, sign='+')}, p {p:.2f}" for mean, at, p in gains]
         lines.append(f"| {one} − {other} | {' | '.join(cells)} |")
@@ -114,11 +115,16 @@ def markdown(shares: Shares, said: Sequence[dict]) -> str:
     lines += ["", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for each in sorted(said, key=lambda each: each["concept"]):
         at = shares.concepts.index(each["concept"])
-        pairs = [
+        figures = [
             f"{shares.found[ADJUSTED.name, o][at]:.0%} → {shares.found[BAKED, o][at]:.0%}"
             for o in OUTCOMES[:2]
         ]
-        told = [f"{each['carried']:.0%}", f"{each['others_moved']:.0%}", *pairs, f"{each['cpu_seconds']:.0f}"]
+        told = [
+            f"{each['carried']:.0%}",
+            f"{each['others_moved']:.0%}",
+            *figures,
+            f"{each['cpu_seconds']:.0f}",
+        ]
         lines.append(f"| {each['concept']} | {' | '.join(told)} |")
     return "\n".join(lines) + "\n"
 
