@@ -26,9 +26,10 @@ import torch
 import typer
 from recorder import Lines, Recorder
 from rich.progress import track
-from rivals import OUTCOMES, SETTINGS, Shares, interval_text
 from safetensors.torch import load_file
+from shares import OUTCOMES, Shares, interval_text
 
+from rivals import DRAWING
 from uncollapse.carrying import FitSettings, bake_lora, unbake_lora
 from uncollapse.comparison import PERSONALISED, Arm, compare, parse_arm
 from uncollapse.concept import Concept
@@ -60,7 +61,7 @@ def check(own: Bundled, work: Path) -> None:
     pipes = own.pipeline(), with_file(own, made)
     asked = own.prompts()[:1], [0]
     drawn = [
-        compare(pipe, own.concept(), *asked, [arm], SETTINGS)
+        compare(pipe, own.concept(), *asked, [arm], DRAWING)
         for pipe, arm in zip(pipes, (EXACT, PERSONALISED), strict=True)
     ]
     one, other = (np.asarray(each.records[0].image, dtype=float) for each in drawn)
@@ -92,7 +93,7 @@ def measure(name: str, seeds: int, settings: FitSettings, work: Path) -> tuple[l
         (own.pipeline(), [PERSONALISED, ADJUSTED, word]),
         (with_file(own, file), [Arm(BAKED), word_baked]),
     ):
-        drawn = compare(pipe, concept, own.prompts(), range(seeds), arms, SETTINGS, measures)
+        drawn = compare(pipe, concept, own.prompts(), range(seeds), arms, DRAWING, measures)
         records += [
             {"concept": name, "arm": r.arm, "prompt": r.prompt, "seed": r.seed, **r.scores}
             for r in drawn.records
@@ -144,7 +145,7 @@ def main(
     torch.set_num_threads(1)
     settings = FitSettings(rank=rank, steps=steps)
     names = concept or list(chosen_miniature().concepts)
-    told = dict(seeds=seeds, fit=asdict(settings), drawing=SETTINGS.given())
+    told = dict(seeds=seeds, fit=asdict(settings), drawing=DRAWING.given())
     kept = Lines(work / "concepts.jsonl", "concept")
     if names[0] not in {key[0] for key in kept.items}:
         check(bundled(names[0]), work)

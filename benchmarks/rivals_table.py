@@ -27,9 +27,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from recorder import Lines, read
-from rivals import BASE, ITEM, KINDS, MINIATURE, PERSONALISED, SETS, TRAINING_SEEDS, WORK, arm_of
 from shares import OUTCOMES, Shares, area, interval, interval_text, paired
 
+from rivals import BASE, ITEM, KINDS, MINIATURE, PERSONALISED, SETS, TRAINING_SEEDS, WORK, arm_of
 from uncollapse.comparison import told_apart
 from uncollapse.output import save_text, write_atomically
 from uncollapse.reports import figures as plots

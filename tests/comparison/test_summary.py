@@ -117,7 +117,7 @@ def test_another_adjuster_is_called_by_its_name():
 
 
 def test_how_far_the_concept_was_moved_is_said_by_the_arms_alone():
-    names = ["placeholder", "anchor", "level", "anchor_encoder", "negative_encoder"]
+    names = ["placeholder", "anchor", "level", "anchor_encoder", "negative_encoder", "encoders"]
     assert list(as_json(made_up(CURED))["concept"]) == names
 
 

@@ -16,7 +16,8 @@ ROWS = re.findall(r"^\| `(\w+:.*?)` \|.*\| (\w+) \|[^|]*\|$", RIVALS, re.MULTILI
 
 
 def test_every_rival_stands_in_the_table_at_its_level():
-    assert {text.partition(":")[0] for text, _ in ROWS} == {*ADJUSTERS, *WAYS}
+    ours = {name for name, made in {**ADJUSTERS, **WAYS}.items() if made.__module__.startswith("uncollapse.")}
+    assert {text.partition(":")[0] for text, _ in ROWS} == ours
     for text, level in ROWS:
         adjuster = parse_arm(text).adjuster
         levels = adjuster.levels if adjuster and level != "model" else set()
