@@ -30,7 +30,7 @@ from .errors import (
 from .geometry import angle, norm, slerp
 from .pipelines import Handle, apply, remove
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 __all__ = [
     "Adjustment",

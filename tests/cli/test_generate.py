@@ -17,6 +17,7 @@ from toys.miniature import toy_miniature
 from toys.pictures import SIZE, picture
 from toys.pipelines import add_lora, make_pipeline, save_lora
 from uncollapse.cli import album
+from uncollapse.cli import generate as command
 from uncollapse.cli.app import make_app
 from uncollapse.learned_embeds import LearnedEmbedding
 from uncollapse.miniature import MINIATURES
@@ -114,6 +115,13 @@ def test_other_settings_replace_no_picture_and_the_same_ones_do(files, tmp_path)
         json.loads(Image.open(tmp_path / name).text["uncollapse"])["adjustment"]["beta"] for name in names
     ]
     assert betas == [1.5, 1.2, 1.5, 1.2]
+
+
+def test_resume_draws_anew_for_another_training_under_the_same_name(files, tmp_path, monkeypatch):
+    for step, weights in enumerate(([1.0, 2.0, 3.0], [1.0, 2.0, 4.0]), 1):
+        monkeypatch.setattr(command, "fingerprints", lambda *_, found=weights: {"unet": found})
+        assert own(files, "-o", tmp_path, "--resume").exit_code == 0
+        assert len(list(tmp_path.glob("*.png"))) == 2 * step
 
 
 def test_ctrl_c_says_what_is_there_and_resume_draws_the_rest(files, tmp_path, monkeypatch):

@@ -44,8 +44,6 @@ def commands():
 @pytest.mark.parametrize("command", commands())
 def test_the_commands_take_these_options(command):
     words = shlex.split(command)
-    if words[2] == "report":
-        pytest.skip("its page and its tests are elsewhere")
     shown = CliRunner().invoke(make_app(), [*words[1:3], "--help"]).output
     for option in (word for word in words if word.startswith("--")):
         assert f"{option} " in shown, option

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from ..errors import FileFormatError, OutputError, Setting
 from ..evaluation import EXPORTS, Base, Run, pictures_of, published_cells
 from ..evaluation import export as export_run
 from ..evaluation import plan as make_plan
-from ..evaluation.store import keep_rows
+from ..evaluation.cell_files import write_cells
 from ..output import check_writable
 from . import options as o
 from .console import command, say, stdout
@@ -75,7 +74,7 @@ def _import_scores(folders: list[Path], output: Path, method: str, suite: object
     if output.exists():
         raise OutputError(f"'{output}' is there already. Give a new file with ", Setting("output"), ".")
     cells = [cell for folder in folders for cell in published_cells(folder, method)]
-    keep_rows(map(asdict, cells), output)
+    write_cells(cells, output)
     concepts, arms = {cell.concept for cell in cells}, {cell.arm for cell in cells}
     stdout().print(
         f"{len(cells)} figures of {len(concepts)} concepts in {len(arms)} arms: {output}",

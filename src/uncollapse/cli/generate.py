@@ -28,7 +28,7 @@ from ..output import check_writable
 from ..pipelines import level_of
 from ..placeholders import mentions
 from ..subjects import Parts, Subject, assembled, measured_subject
-from ..tuning import read_preset
+from ..tuning import fingerprints, read_preset
 from . import options as o
 from .album import PictureFolder
 from .comparing import drawing, print_comparison, save_comparison
@@ -125,7 +125,8 @@ def generate(
     prompts = [UserPrompt.around(subject.concept.placeholder, text) for text in prompt]
     seeds = range(seed, seed + num_images)
     run = subject.run | {"β": beta, "norm blend": norm_blend} | how | settings.given()
-    album = PictureFolder(output, run, len(prompts), resume=resume)
+    made_by = run | {"weights": fingerprints(subject.pipe, subject.concept)}  # a file may be trained anew
+    album = PictureFolder(output, made_by, len(prompts), resume=resume)
     try:
         with drawing(arms, prompts, seeds) as advance:
             comparison = compare_arms(
