@@ -1,6 +1,7 @@
 """``uncollapse evaluate judge``, against a server on this machine: honest, wrong, and in trouble."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -90,7 +91,10 @@ def test_a_judge_that_ranks_nothing_right_is_rejected_and_its_scores_are_not_wri
 def test_refusals_are_rows_without_a_figure_and_are_counted(ask, honest, pets):
     honest.script += [(200, {}, completion(None, refusal="No."))] * 2
     result = ask()
-    assert "2 × refused" in result.stdout or result.exit_code == 4
+    # Questions go out side by side, so a refusal may meet a control, which has no row.
+    lost = int(re.search(r"of which (\d+) have no answer", " ".join(result.stdout.split()))[1])
+    assert lost <= 2
+    assert (f"{lost} × refused" in " ".join(result.stdout.split())) == bool(lost)
     replies = next(text for name, text in written(pets).items() if "replies" in name)
     assert replies.count("No.") == 2
 
