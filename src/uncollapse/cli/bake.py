@@ -29,6 +29,7 @@ from . import options as o
 from .bake_lora import LoraOptions, bake_one_lora, unbake_one_lora
 from .console import command, print_json, progress, say, stdout, stopped
 from .folders import INCOMPLETE, is_plain_picture, summary
+from .presets import check_no_strength
 from .tables import print_table
 
 
@@ -156,17 +157,7 @@ def _of_preset(preset: Path, asked: Sequence[object], anchor: str | None) -> tup
 
     Raises: AdjustmentError, for one that changes none, or beside settings of one's own.
     """
-    if any(value is not None for value in asked):
-        raise AdjustmentError(
-            Setting("preset"),
-            " says how far to move. Leave ",
-            Setting("alpha"),
-            ", ",
-            Setting("beta"),
-            " and ",
-            Setting("norm_blend"),
-            " out.",
-        )
+    check_no_strength(asked)
     chosen = read_preset(preset)
     if chosen.adjuster is None or "token" not in chosen.adjuster.levels:
         raise AdjustmentError(

@@ -20,6 +20,7 @@ from ..models.loading import load_lora
 from ..subjects import Note, anchor_within, quiet_pipeline
 from ..tuning import Preset, read_preset
 from .console import INTERRUPTED, print_json, progress, say, stdout
+from .presets import as_preset, check_no_strength
 
 __all__ = ["LoraOptions", "bake_one_lora", "unbake_one_lora"]
 
@@ -119,26 +120,8 @@ def _as_typed(asked: LoraOptions) -> tuple[Concept, Arm, tuple[Note, ...]]:
 
 def _of_preset(preset: Preset, asked: LoraOptions) -> tuple[Concept, Arm, tuple[Note, ...]]:
     own = preset.concept
-    typed = {"placeholder": asked.placeholder, "anchor": asked.anchor}
-    for name, value in typed.items():
-        if value not in (None, getattr(own, name)):
-            raise PlaceholderError(
-                Setting(name),
-                f" is '{value}', and ",
-                Setting("preset"),
-                f" was measured with '{getattr(own, name)}'. Leave it out.",
-            )
-    if any(value is not None for value in asked.strength):
-        raise AdjustmentError(
-            Setting("preset"),
-            " says how far to move. Leave ",
-            Setting("alpha"),
-            ", ",
-            Setting("beta"),
-            " and ",
-            Setting("norm_blend"),
-            " out.",
-        )
+    as_preset(own, asked.placeholder, asked.anchor, {})
+    check_no_strength(asked.strength)
     return own, preset.arm, ()
 
 

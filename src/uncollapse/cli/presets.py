@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ..concept import Concept
-from ..errors import PlaceholderError, Setting
+from ..errors import AdjustmentError, PlaceholderError, Setting
 
-__all__ = ["as_preset"]
+__all__ = ["as_preset", "check_no_strength"]
 
 USUAL = {"level": "auto", "anchor_encoder": "base", "negative_encoder": "tuned", "encoders": "all"}
 
@@ -30,3 +30,18 @@ def as_preset(
                 f" was measured with '{own}'. Leave it out.",
             )
     return concept.placeholder, concept.anchor, {name: getattr(concept, name) for name in how}
+
+
+def check_no_strength(typed: Iterable[object]) -> None:
+    """Raise AdjustmentError, for a strength typed beside a preset, which says how far to move."""
+    if any(value is not None for value in typed):
+        raise AdjustmentError(
+            Setting("preset"),
+            " says how far to move. Leave ",
+            Setting("alpha"),
+            ", ",
+            Setting("beta"),
+            " and ",
+            Setting("norm_blend"),
+            " out.",
+        )
