@@ -13,7 +13,8 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from scipy.stats import permutation_test, t
+
+from uncollapse.evaluation.statistics import sign_flip, t_interval
 
 OUTCOMES = ("context kept", "likeness kept", "both")
 
@@ -63,19 +64,16 @@ class Shares:
 
 def interval(values: np.ndarray) -> tuple[float, float]:
     """Student's 95 % interval of the mean; of fewer than two values none is known."""
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
+    found = t_interval(values.tolist())
+    return found.low, found.high
 
 
 def paired(differences: np.ndarray) -> tuple[float, tuple[float, float], float]:
     """Of differences, one a concept: their mean, its interval, and the exact sign-flip test's p."""
     known = differences[~np.isnan(differences)]
-    if len(known) < 2:
-        return float(known.mean()) if len(known) else float("nan"), interval(known), float("nan")
-    test = permutation_test((known,), np.mean, permutation_type="samples", n_resamples=np.inf)
-    return float(known.mean()), interval(known), float(test.pvalue)
+    found = t_interval(known.tolist())
+    p = sign_flip(known.tolist()) if len(known) > 1 else float("nan")
+    return found.value, (found.low, found.high), p
 
 
 def area(points: Sequence[tuple[float, float]]) -> float:

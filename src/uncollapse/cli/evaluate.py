@@ -23,6 +23,7 @@ from typing import Annotated
 import torch
 import typer
 
+from ..adjustment import ALPHA
 from ..comparison import tea_arms
 from ..errors import FileFormatError, Setting
 from ..evaluation import Plan, Run, Shard, bundled_methods, read_methods
@@ -114,7 +115,7 @@ def plan(
             batch_size,
         )
         rule = BUNDLED_BETA if beta is None and norm_blend is None else rule
-    arms = tea_arms(alpha or ([] if arm else [0.2]), rule, norm_blend)
+    arms = tea_arms(alpha or ([] if arm else [ALPHA]), rule, norm_blend)
     made = make_plan(
         chosen, base, taught, ["base", "personalised", *arms, *(arm or ())], range(seeds), settings
     )

@@ -17,12 +17,12 @@ from ..errors import FileFormatError
 from ..reports.table import Table, written
 from .cells import Cell
 from .identities import title
+from .run import RUN
 from .statistics import Gain, gain, sheet
 
 __all__ = ["Differences", "Number", "differences", "settings_of"]
 
 FIRST, SECOND = "first", "second"
-RUN = "run.json"
 LONGEST = 60  # characters of a setting
 PARTS: dict[str, Callable[[Cell], object]] = {
     "scores": lambda cell: cell.score,
