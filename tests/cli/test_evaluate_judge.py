@@ -1,7 +1,7 @@
 """``uncollapse evaluate judge``, against a server on this machine: honest, wrong, and in trouble."""
 
+import base64
 import json
-import re
 import shutil
 
 import pytest
@@ -12,6 +12,7 @@ from toys.vlm import completion, lies, make_run, sees, serving
 from uncollapse.cli.evaluate_judge import judge
 from uncollapse.evaluation.cell_files import cells_at, read_cells, write_cells
 from uncollapse.evaluation.judging import endpoint
+from uncollapse.evaluation.judging.items import pixels
 from uncollapse.evaluation.report import findings
 
 SECRET = "sk-very-secret"
@@ -57,6 +58,10 @@ def ask(pets, honest):
     return call
 
 
+def address(png):
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
 def written(pets):
     return {path.name: path.read_text(encoding="utf-8") for path in pets.rglob("*.jsonl")}
 
@@ -88,15 +93,27 @@ def test_a_judge_that_ranks_nothing_right_is_rejected_and_its_scores_are_not_wri
     assert list(pets.rglob("judge/*.replies.jsonl"))
 
 
-def test_refusals_are_rows_without_a_figure_and_are_counted(ask, honest, pets):
-    honest.script += [(200, {}, completion(None, refusal="No."))] * 2
+def test_refusals_are_rows_without_a_figure_and_are_counted(ask, honest, pets, monkeypatch):
+    refused = {address(pixels(pets / f"{name}-desert-TEA-0.png")) for name in ("my-cat", "my-dog")}
+    answered = honest.reply
+
+    def reply(body):
+        *_, seen, _ = body["messages"][1]["content"]
+        asks_for_the_place = body["response_format"]["json_schema"]["name"] == "prompt"
+        if asks_for_the_place and seen["image_url"]["url"] in refused:
+            return 200, {}, completion(None, refusal="No.")
+        return answered(body)
+
+    monkeypatch.setattr(honest, "reply", reply)
     result = ask()
-    # Questions go out side by side, so a refusal may meet a control, which has no row.
-    lost = int(re.search(r"of which (\d+) have no answer", " ".join(result.stdout.split()))[1])
-    assert lost <= 2
-    assert (f"{lost} × refused" in " ".join(result.stdout.split())) == bool(lost)
+    assert result.exit_code == 0, result.output
+    assert "2 × refused" in result.stdout
     replies = next(text for name, text in written(pets).items() if "replies" in name)
     assert replies.count("No.") == 2
+    rows = [c for c in cells_at(pets)[0] if c.value is None]
+    assert {(c.concept, c.arm, c.prompt) for c in rows} == {
+        (name, "TEA", "a photo of {} in the desert") for name in ("my-cat", "my-dog")
+    }
 
 
 def test_questions_that_failed_stay_open_and_end_it_with_3(ask, honest, pets):

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -63,6 +64,8 @@ def test_the_order_mixes_the_arms_and_repeats_itself(asked):
     assert arms == [item.about[2] for item in shuffled(asked[::-1])]
     assert arms != [item.about[2] for item in shuffled(asked, seed=1)]
     assert arms != [item.about[2] for item in asked]
+    elsewhere = [replace(item, picture=Path("/elsewhere") / item.picture.name) for item in asked]
+    assert arms == [item.about[2] for item in shuffled(elsewhere)]
 
 
 def test_a_request_is_known_by_what_is_asked_and_not_by_names(tmp_path, asked):

@@ -145,10 +145,11 @@ def controls(asked: Sequence[Item], subjects: Mapping[str, Subject], rubric: Rub
 
 
 def shuffled(asked: Iterable[Item], seed: int = 0) -> list[Item]:
-    """In an order that tells nothing of the arms, the same for the same seed."""
+    """In an order that tells nothing of the arms, the same for the same seed, wherever the run lies."""
 
     def order(item: Item) -> bytes:
-        return hashlib.sha256(f"{seed}|{item.question.name}|{item.picture}|{item.text}".encode()).digest()
+        own = f"{seed}|{item.question.name}|{item.about}|{item.picture.name}|{item.text}"
+        return hashlib.sha256(own.encode()).digest()
 
     return sorted(asked, key=order)
 
