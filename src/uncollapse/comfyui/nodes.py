@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..adjusters import Adjuster, ByRole
+from ..adjustment import ALPHA, BETA
 from ..baking import bake
 from ..concept import Concept
 from ..errors import AdjustmentError, PipelineError, PlaceholderError
@@ -102,8 +103,8 @@ class TEAConcept:
             "to turn it back toward a plain word.",
             inputs=[
                 *_names(),
-                _alpha("alpha", 0.2, "How far to turn toward the anchor: 0 not at all, 1 all the way."),
-                *_settings(beta=1.5),
+                _alpha("alpha", ALPHA, "How far to turn toward the anchor: 0 not at all, 1 all the way."),
+                *_settings(beta=BETA),
                 io.Combo.Input(
                     "level",
                     options=["auto", "token", "prompt"],
